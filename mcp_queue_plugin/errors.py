@@ -1,0 +1,147 @@
+"""Every error this project raises.
+
+    QueueError
+    ├── ConfigurationError
+    ├── InvalidParameters
+    ├── QueueDisabled
+    ├── JobError
+    │   ├── JobNotFound
+    │   ├── JobAlreadyExists
+    │   └── JobStateInvalid
+    ├── StoreError
+    │   ├── StoreRefused
+    │   ├── StoreInUse
+    │   └── StoreUnavailable
+    ├── EngineError
+    │   ├── EngineNotRunning
+    │   ├── EngineStartFailed
+    │   └── EngineLost
+    └── WorkerError
+        ├── WorkerStartFailed
+        └── ProtocolViolation
+
+Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge.py`` do nothing
+but read them. A message defaults to the first line of the docstring.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+JSONRPC_INVALID_PARAMS = -32602
+JSONRPC_SERVER_ERROR = -32000
+JSONRPC_INTERNAL_ERROR = -32603
+
+
+class QueueError(Exception):
+    """The queue could not do what was asked."""
+
+    code: ClassVar[int] = JSONRPC_SERVER_ERROR
+    domain_code: ClassVar[str | None] = None
+
+    def __init__(self, message: str | None = None, **data: Any) -> None:
+        """Keep ``message`` for people and ``data`` (JSON values) for programs."""
+        default = (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
+        self.message = message or default
+        self.data: dict[str, Any] = data
+        super().__init__(self.message)
+
+    def details(self) -> dict[str, Any]:
+        """The fields of a JSON-RPC error's ``data``: the domain code and the facts."""
+        domain = {"domain_code": self.domain_code} if self.domain_code else {}
+        return {**domain, **self.data}
+
+
+class ConfigurationError(QueueError):
+    """The configuration is not valid."""
+
+    domain_code = "CONFIGURATION_INVALID"
+
+
+class InvalidParameters(QueueError):
+    """A parameter is not valid."""
+
+    code = JSONRPC_INVALID_PARAMS
+
+
+class QueueDisabled(QueueError):
+    """The queue is disabled: set queue_manager.enabled to true to run commands in the background."""
+
+    domain_code = "QUEUE_DISABLED"
+
+
+class JobError(QueueError):
+    """The job does not allow what was asked."""
+
+    def __init__(self, job_id: str, message: str | None = None, **data: Any) -> None:
+        """Name the job; the adapter's clients read ``field``, ``value`` and ``store``."""
+        self.job_id = job_id
+        super().__init__(message, field="job_id", value=job_id, store="queuemgr", **data)
+
+
+class JobNotFound(JobError):
+    """Job not found"""
+
+    domain_code = "JOB_NOT_FOUND"
+
+
+class JobAlreadyExists(JobError):
+    """Job already exists"""
+
+    domain_code = "JOB_ALREADY_EXISTS"
+
+
+class JobStateInvalid(JobError):
+    """Job state invalid"""
+
+    domain_code = "JOB_STATE_INVALID"
+
+
+class StoreError(QueueError):
+    """The store of the jobs cannot be used."""
+
+    domain_code = "STORE_UNAVAILABLE"
+
+
+class StoreRefused(StoreError):
+    """The file is not a store of this version; it was left untouched."""
+
+
+class StoreInUse(StoreError):
+    """Another server owns the store."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be read or written now; nothing was acknowledged."""
+
+
+class EngineError(QueueError):
+    """The queue's engine cannot be used."""
+
+    domain_code = "ENGINE_UNAVAILABLE"
+
+
+class EngineNotRunning(EngineError):
+    """The queue is not running: start the manager first."""
+
+
+class EngineStartFailed(EngineError):
+    """The queue's engine did not start."""
+
+
+class EngineLost(EngineError):
+    """The queue's engine ended while the request was under way; it is unknown whether it took effect."""
+
+
+class WorkerError(QueueError):
+    """A worker process cannot be used."""
+
+    domain_code = "WORKER_UNAVAILABLE"
+
+
+class WorkerStartFailed(WorkerError):
+    """A worker process did not become ready."""
+
+
+class ProtocolViolation(WorkerError):
+    """A frame was malformed or too large; its sender is not trusted any more."""

@@ -1,0 +1,96 @@
+"""What a job is: immutable values shared by the store, the engine and the border to the server."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mcp_queue_plugin.model.states import State, Status
+
+DESCRIPTION_MAX_LENGTH = 1024
+
+OnInterrupt = Literal["retry", "fail"]
+
+
+class Token(msgspec.Struct, frozen=True, order=True):
+    """The right to write for one attempt of one job; a write under any other token is refused."""
+
+    uid: int
+    attempt: int
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt failed."""
+
+    type: str
+    message: str
+    code: int | None = None
+    traceback_tail: str | None = None
+
+
+class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job is to be run. The defaults are those of the ``queue_plugin.job_defaults`` setting."""
+
+    queue: str = "default"
+    priority: int = 0
+    max_crashes: int = 3
+    on_interrupt: OnInterrupt = "retry"
+    stop_grace_seconds: float = 5.0
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as it is handed in: not yet known to any store.
+
+    ``target`` names the class to run as ``module:qualname``; ``command`` is set for command jobs only.
+    """
+
+    job_id: str
+    job_type: str
+    target: str
+    command: str | None = None
+    owner: str | None = None
+    options: JobOptions = JobOptions()
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job's record, without its parameters, result and log, which are kept apart.
+
+    ``uid`` is the store's own key and never used again; ``version`` comes from a counter of the whole store and grows with
+    every change of any job; ``order`` is the place in the queue, given at the first start. Times are seconds since the epoch.
+    """
+
+    uid: int
+    job_id: str
+    job_type: str
+    target: str
+    command: str | None
+    owner: str | None
+    options: JobOptions
+    state: State
+    version: int
+    order: int
+    attempt: int = 0
+    crashes: int = 0
+    progress: int = 0
+    description: str = ""
+    step: str = ""
+    created_at: float
+    started_at: float | None = None
+    completed_at: float | None = None
+    not_before: float | None = None
+    reason: str | None = None
+    delete_requested: bool = False
+    error: ErrorInfo | None = None
+    completed_with_error: bool = False
+    has_result: bool = False
+
+    @property
+    def status(self) -> Status:
+        """The public status."""
+        return self.state.status
+
+    @property
+    def token(self) -> Token:
+        """The token of the current attempt."""
+        return Token(self.uid, self.attempt)

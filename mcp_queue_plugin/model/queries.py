@@ -1,0 +1,74 @@
+"""What can be asked of a store, and the pages it answers with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.states import Status
+
+Order = Literal["newest", "oldest"]
+Stream = Literal["stdout", "stderr"]
+
+
+class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs to list. ``after_uid`` is the cursor: the uid of the last row of the page before.
+
+    Without ``status`` deleted jobs are left out.
+    """
+
+    status: Status | None = None
+    queue: str | None = None
+    job_type: str | None = None
+    command: str | None = None
+    owner: str | None = None
+    order: Order = "newest"
+    after_uid: int | None = None
+    limit: int = 100
+
+
+class JobPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of jobs and how many match in all; ``next_uid`` is the cursor of the next page, None at the end."""
+
+    jobs: tuple[Job, ...]
+    total_count: int
+    next_uid: int | None
+
+
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which log lines to read: ``limit`` lines from ``cursor`` on, or with ``tail`` the last ones."""
+
+    stream: Stream | None = None
+    cursor: int = 0
+    limit: int = 1000
+    tail: bool = False
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One line, without its line end."""
+
+    stream: Stream
+    written_at: float
+    line: str
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of log lines. ``next_cursor`` is where the next page begins; totals count the whole log."""
+
+    entries: tuple[LogEntry, ...]
+    next_cursor: int
+    stdout_lines: int
+    stderr_lines: int
+    dropped_lines: int = 0
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many jobs stand in each state (``State`` values as keys; absent means none)."""
+
+    by_state: dict[str, int]
+
+    def of(self, *states: str) -> int:
+        """The sum over ``states``."""
+        return sum(self.by_state.get(state, 0) for state in states)

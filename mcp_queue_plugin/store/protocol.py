@@ -1,0 +1,86 @@
+"""What every store promises the engine; tests/contract runs the same suite over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.operations import LogChunk, Operation, Outcome
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store can do, said openly."""
+
+    backend: str
+    durable: bool
+    """An acknowledged operation survives a crash of the server."""
+    path: str | None = None
+
+
+class JobStore(Protocol):
+    """The truth about all jobs: it alone decides what runs next.
+
+    ``apply`` is the only way to change anything. A store has one caller (the engine), which never overlaps two calls of
+    ``apply``; readers see committed changes only.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store can do."""
+        ...
+
+    async def open(self) -> Sequence[Job]:
+        """Take the store, recover it, and answer the records that the recovery changed.
+
+        What was running when the former owner died is queued again or ends, as ``model.decide.recover`` says.
+
+        Raises:
+            StoreInUse: another server owns it.
+            StoreRefused: the file is not one of ours, or of a newer version; it is left untouched.
+            StoreUnavailable: it cannot be read or written.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the store back. Calling it again does nothing."""
+        ...
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """Apply ``operations`` in order in one commit and answer an outcome for each, after the commit.
+
+        Raises:
+            StoreUnavailable: the commit failed; nothing of the group took effect.
+        """
+        ...
+
+    async def get(self, job_id: str) -> Job | None:
+        """The record under a public id: the living one, or else the last tombstone."""
+        ...
+
+    async def result(self, uid: int) -> bytes | None:
+        """The result document of a job."""
+        ...
+
+    async def log(self, uid: int) -> Sequence[LogChunk]:
+        """All log chunks of a job in the order of their writing."""
+        ...
+
+    async def list_jobs(self, query: JobQuery) -> JobPage:
+        """One page of the jobs that match."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How many jobs stand in each state, without counting rows."""
+        ...
+
+    async def oldest_queued_at(self) -> float | None:
+        """When the queued job that waits longest was created."""
+        ...
+
+    async def changes(self, after_version: int, limit: int) -> Sequence[Job]:
+        """The records changed after ``after_version``, oldest change first."""
+        ...
