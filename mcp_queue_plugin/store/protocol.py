@@ -42,6 +42,7 @@ class JobStore(Protocol):
             StoreInUse: another server owns it.
             StoreRefused: the file is not one of ours, or of a newer version; it is left untouched.
             StoreUnavailable: it cannot be read or written.
+
         """
         ...
 
@@ -54,6 +55,7 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: the commit failed; nothing of the group took effect.
+
         """
         ...
 

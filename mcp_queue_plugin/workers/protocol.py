@@ -1,0 +1,181 @@
+"""Frames: how a worker and the engine talk over a stream socket.
+
+A frame is a fixed prefix (payload length, header length, kind), a small JSON header, and a payload of raw bytes that nobody
+between its two ends decodes::
+
+    u32 payload_length | u16 header_length | u8 kind | header | payload
+
+The same codec serves the border between the engine and its server.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from mcp_queue_plugin.errors import ProtocolViolation
+from mcp_queue_plugin.model.job import ErrorInfo, Token
+from mcp_queue_plugin.model.operations import Changes, EndingKind
+
+PREFIX = struct.Struct("!IHB")
+HEADER_MAX_BYTES = 65_535
+PAYLOAD_MAX_BYTES = 256 * 1024 * 1024
+
+
+HeaderT = TypeVar("HeaderT")
+
+
+class Frame(NamedTuple):
+    """One message: its kind, its JSON header and its raw payload."""
+
+    kind: int
+    header: bytes
+    payload: bytes
+
+
+class Kind(IntEnum):
+    """The frames between the engine (down) and a worker (up)."""
+
+    INIT = 1
+    RUN = 2
+    STOP = 3
+    RETIRE = 4
+    READY = 16
+    BROKEN = 17
+    PROGRESS = 18
+    RESULT = 19
+
+
+def encode(kind: int, header: object, payload: bytes = b"") -> bytes:
+    """One frame as bytes; ``header`` is any value msgspec can encode.
+
+    Raises:
+        ProtocolViolation: the header or the payload is larger than a frame can carry.
+
+    """
+    head = msgspec.json.encode(header)
+    if len(head) > HEADER_MAX_BYTES or len(payload) > PAYLOAD_MAX_BYTES:
+        raise ProtocolViolation(
+            f"a frame of kind {kind} is too large to send: header {len(head)} of {HEADER_MAX_BYTES} bytes, "
+            f"payload {len(payload)} of {PAYLOAD_MAX_BYTES} bytes"
+        )
+    return b"".join((PREFIX.pack(len(payload), len(head), kind), head, payload))
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames, whatever pieces it arrives in."""
+
+    def __init__(self, payload_max_bytes: int = PAYLOAD_MAX_BYTES) -> None:
+        """Refuse frames with a payload of more than ``payload_max_bytes``."""
+        self._buffer = bytearray()
+        self._payload_max_bytes = payload_max_bytes
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Add ``data`` and yield every frame that is complete now.
+
+        Raises:
+            ProtocolViolation: a frame announces a payload that is too large.
+
+        """
+        self._buffer += data
+        buffer = self._buffer
+        position = 0
+        try:
+            while len(buffer) - position >= PREFIX.size:
+                payload_length, header_length, kind = PREFIX.unpack_from(buffer, position)
+                if payload_length > self._payload_max_bytes:
+                    raise ProtocolViolation(
+                        f"a frame announces {payload_length} bytes of payload; {self._payload_max_bytes} are allowed"
+                    )
+                start = position + PREFIX.size
+                end = start + header_length + payload_length
+                if len(buffer) < end:
+                    break
+                yield Frame(
+                    kind,
+                    bytes(buffer[start : start + header_length]),
+                    bytes(buffer[start + header_length : end]),
+                )
+                position = end
+        finally:
+            del buffer[:position]
+
+
+def decode(header: bytes, model: type[HeaderT]) -> HeaderT:
+    """The header as ``model``.
+
+    Raises:
+        ProtocolViolation: it is not JSON, or not of that shape.
+
+    """
+    try:
+        return msgspec.json.decode(header, type=model)
+    except msgspec.MsgspecError as error:
+        raise ProtocolViolation(f"a frame's header is not a {model.__name__}: {error}") from error
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """INIT: what makes a worker of this generation. ``runner`` is the factory of its Runner, as ``module:qualname``."""
+
+    runner: str
+    sys_path: tuple[str, ...] = ()
+    auto_import_modules: tuple[str, ...] = ()
+    hook_modules: tuple[tuple[str, str], ...] = ()
+    config_path: str | None = None
+    log_level: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """RUN: one attempt. The payload is the parameters, a JSON document."""
+
+    token: Token
+    job_id: str
+    job_type: str
+    target: str
+    command: str | None = None
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """STOP: the attempt is to let go."""
+
+    token: Token
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """READY: the worker takes jobs. ``failed_imports`` maps a module to its traceback."""
+
+    commands: tuple[str, ...] = ()
+    failed_imports: dict[str, str] = {}
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """BROKEN: the worker could not be set up; it ends."""
+
+    error: str
+    traceback: str
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """PROGRESS: what the attempt reports of itself."""
+
+    token: Token
+    changes: Changes
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """RESULT: the attempt's end. The payload is the result document, if ``has_result``.
+
+    ``dirty`` says what the job left behind; a dirty worker is retired.
+    """
+
+    token: Token
+    kind: EndingKind
+    changes: Changes = Changes()
+    error: ErrorInfo | None = None
+    completed_with_error: bool = False
+    has_result: bool = False
+    dirty: str | None = None
