@@ -5,12 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Protocol
 
-from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.errors import NotInJob
 from mcp_queue_plugin.model.operations import Changes
-
-
-class NotInJob(QueueError):
-    """There is no current job: current_job() works in the code of a running job only."""
 
 
 class Reporter(Protocol):

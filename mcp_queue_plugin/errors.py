@@ -4,6 +4,7 @@
     ├── ConfigurationError
     ├── InvalidParameters
     ├── QueueDisabled
+    ├── NotInJob
     ├── JobError
     │   ├── JobNotFound
     │   ├── JobAlreadyExists
@@ -20,8 +21,8 @@
         ├── WorkerStartFailed
         └── ProtocolViolation
 
-Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge.py`` do nothing
-but read them. A message defaults to the first line of the docstring.
+Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge.py`` do
+nothing but read them. A message defaults to the first line of the docstring.
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class QueueDisabled(QueueError):
     """The queue is disabled: set queue_manager.enabled to true to run commands in the background."""
 
     domain_code = "QUEUE_DISABLED"
+
+
+class NotInJob(QueueError):
+    """There is no current job: current_job() works in the code of a running job only."""
 
 
 class JobError(QueueError):

@@ -1,7 +1,7 @@
 """What each operation does to a job: pure functions from a record to the next one, or to a refusal.
 
-Stores that read and write a record in one step execute these; a store that decides elsewhere (in Lua) is proven equal to them.
-The record's ``version`` is the store's to give, so the functions leave it as it is.
+Stores that read and write a record in one step execute these; a store that decides elsewhere (in Lua) is proven equal
+to them. The record's ``version`` is the store's to give, so the functions leave it as it is.
 """
 
 from __future__ import annotations

@@ -56,8 +56,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job's record, without its parameters, result and log, which are kept apart.
 
-    ``uid`` is the store's own key and never used again; ``version`` comes from a counter of the whole store and grows with
-    every change of any job; ``order`` is the place in the queue, given at the first start. Times are seconds since the epoch.
+    ``uid`` is the store's own key and never used again; ``version`` comes from a counter of the whole store and grows
+    with every change of any job; ``order`` is the place in the queue, given at the first start. Times are seconds since
+    the epoch.
     """
 
     uid: int

@@ -1,6 +1,7 @@
 """The one table of a job's life: which event may lead from which state to which.
 
-The diagram in docs/reference/job-lifecycle.md and the CHECK constraint of the SQLite schema say the same; one test ties the three.
+The diagram in docs/reference/job-lifecycle.md and the CHECK constraint of the SQLite schema say the same; one test ties
+the three.
 """
 
 from __future__ import annotations

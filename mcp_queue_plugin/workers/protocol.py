@@ -1,7 +1,7 @@
 """Frames: how a worker and the engine talk over a stream socket.
 
-A frame is a fixed prefix (payload length, header length, kind), a small JSON header, and a payload of raw bytes that nobody
-between its two ends decodes::
+A frame is a fixed prefix (payload length, header length, kind), a small JSON header, and a payload of raw bytes that
+nobody between its two ends decodes::
 
     u32 payload_length | u16 header_length | u8 kind | header | payload
 
@@ -55,7 +55,6 @@ def encode(kind: int, header: object, payload: bytes = b"") -> bytes:
 
     Raises:
         ProtocolViolation: the header or the payload is larger than a frame can carry.
-
     """
     head = msgspec.json.encode(header)
     if len(head) > HEADER_MAX_BYTES or len(payload) > PAYLOAD_MAX_BYTES:
