@@ -1,0 +1,26 @@
+"""Validated configuration: the ``queue_manager`` and ``queue_plugin`` sections, and the environment over them."""
+
+from mcp_queue_plugin.settings.load import check_settings, load_settings
+from mcp_queue_plugin.settings.models import (
+    JobDefaults,
+    PluginSettings,
+    QueueManagerSettings,
+    Settings,
+    WorkerSettings,
+)
+from mcp_queue_plugin.settings.problems import Problem
+from mcp_queue_plugin.settings.reference import settings_reference
+from mcp_queue_plugin.settings.schema import settings_schema
+
+__all__ = [
+    "JobDefaults",
+    "PluginSettings",
+    "Problem",
+    "QueueManagerSettings",
+    "Settings",
+    "WorkerSettings",
+    "check_settings",
+    "load_settings",
+    "settings_reference",
+    "settings_schema",
+]

@@ -1,0 +1,78 @@
+"""What is wrong with a configuration, one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from mcp_queue_plugin.settings.schema import SettingPath
+
+_SHOWN_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a configuration.
+
+    Attributes:
+        source: Where it was made: the file's name, or that of the environment variable.
+        path: The setting, from its section on: ``queue_plugin.workers.min``.
+        value: What was found there; None for an unknown key, whose value may be a secret meant for elsewhere.
+        message: What is allowed instead.
+        suggestion: The nearest key, or variable, that exists.
+
+    """
+
+    source: str
+    path: str
+    value: Any
+    message: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        """The problem as one readable line."""
+        hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
+        return f"{self.source}: {self.path}: {self.message}{hint}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values; a value that JSON does not know is given in words."""
+        return {**asdict(self), "value": _as_json(self.value)}
+
+
+def dotted(path: SettingPath) -> str:
+    """``path`` as people write it."""
+    return ".".join(path)
+
+
+def shown(value: Any) -> str:
+    """``value`` as it may stand in a line: as JSON, cut when it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        text = repr(value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+
+
+def nearest(path: SettingPath, known: Iterable[SettingPath]) -> SettingPath | None:
+    """The path among ``known`` that was probably meant: a similar name in the same section, or else in any other."""
+    everywhere: dict[str, SettingPath] = {}
+    beside: dict[str, SettingPath] = {}
+    for candidate in known:
+        everywhere.setdefault(candidate[-1], candidate)
+        if candidate[:-1] == path[:-1]:
+            beside[candidate[-1]] = candidate
+    for names in (beside, everywhere):
+        for match in get_close_matches(path[-1], names, n=1):
+            return names[match]
+    return None
+
+
+def _as_json(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value

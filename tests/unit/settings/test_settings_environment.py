@@ -1,0 +1,192 @@
+"""The environment: a variable for every setting, over the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_queue_plugin.settings import check_settings, load_settings
+from mcp_queue_plugin.settings.environment import variable_name
+from mcp_queue_plugin.settings.schema import all_settings
+
+VARIABLES = [
+    ("MCP_QUEUE__QUEUE_MANAGER__ENABLED", "false", "queue_manager.enabled", False),
+    ("MCP_QUEUE__QUEUE_MANAGER__IN_MEMORY", "true", "queue_manager.in_memory", True),
+    ("MCP_QUEUE__QUEUE_MANAGER__REGISTRY_PATH", "/srv/queue.db", "queue_manager.registry_path", "/srv/queue.db"),
+    ("MCP_QUEUE__QUEUE_MANAGER__SHUTDOWN_TIMEOUT", "2.5", "queue_manager.shutdown_timeout", 2.5),
+    ("MCP_QUEUE__QUEUE_MANAGER__MAX_CONCURRENT_JOBS", "4", "queue_manager.max_concurrent_jobs", 4),
+    ("MCP_QUEUE__QUEUE_MANAGER__MAX_QUEUE_SIZE", "50", "queue_manager.max_queue_size", 50),
+    ("MCP_QUEUE__QUEUE_MANAGER__PER_JOB_TYPE_LIMITS", '{"Echo": 2}', "queue_manager.per_job_type_limits", {"Echo": 2}),
+    (
+        "MCP_QUEUE__QUEUE_MANAGER__COMPLETED_JOB_RETENTION_SECONDS",
+        "0",
+        "queue_manager.completed_job_retention_seconds",
+        0,
+    ),
+    ("MCP_QUEUE__QUEUE_MANAGER__COMMAND_TIMEOUT", "9", "queue_manager.command_timeout", 9),
+    ("MCP_QUEUE__QUEUE_MANAGER__STOP_JOB_WAIT_TIMEOUT", "9", "queue_manager.stop_job_wait_timeout", 9),
+    ("MCP_QUEUE__QUEUE_MANAGER__MAX_RETAINED_TERMINAL_JOBS", "9", "queue_manager.max_retained_terminal_jobs", 9),
+    ("MCP_QUEUE__QUEUE_MANAGER__DEFAULT_POLL_INTERVAL", "0.5", "queue_manager.default_poll_interval", 0.5),
+    ("MCP_QUEUE__QUEUE_MANAGER__DEFAULT_MAX_WAIT_TIME", "9", "queue_manager.default_max_wait_time", 9),
+    ("MCP_QUEUE__BACKEND", "sqlite", "queue_plugin.backend", "sqlite"),
+    ("MCP_QUEUE__DURABILITY", "normal", "queue_plugin.durability", "normal"),
+    ("MCP_QUEUE__AUTO_IMPORT_MODULES", '["a.b", "c"]', "queue_plugin.auto_import_modules", ("a.b", "c")),
+    ("MCP_QUEUE__WORKERS__MIN", "2", "queue_plugin.workers.min", 2),
+    ("MCP_QUEUE__WORKERS__START_TIMEOUT_SECONDS", "1e1", "queue_plugin.workers.start_timeout_seconds", 10),
+    ("MCP_QUEUE__JOB_DEFAULTS__MAX_CRASHES", "1", "queue_plugin.job_defaults.max_crashes", 1),
+    ("MCP_QUEUE__JOB_DEFAULTS__ON_INTERRUPT", "fail", "queue_plugin.job_defaults.on_interrupt", "fail"),
+    ("MCP_QUEUE__JOB_DEFAULTS__STOP_GRACE_SECONDS", "0", "queue_plugin.job_defaults.stop_grace_seconds", 0),
+]
+
+NULLABLE = [
+    "registry_path",
+    "max_queue_size",
+    "per_job_type_limits",
+    "command_timeout",
+    "stop_job_wait_timeout",
+    "max_retained_terminal_jobs",
+    "default_max_wait_time",
+]
+
+REFUSED = [
+    ("MCP_QUEUE__QUEUE_MANAGER__ENABLED", "yes", 'queue_manager.enabled: must be true or false, not "yes"'),
+    ("MCP_QUEUE__QUEUE_MANAGER__ENABLED", "1", "queue_manager.enabled: must be true or false, not 1"),
+    ("MCP_QUEUE__QUEUE_MANAGER__ENABLED", "True", 'queue_manager.enabled: must be true or false, not "True"'),
+    (
+        "MCP_QUEUE__QUEUE_MANAGER__SHUTDOWN_TIMEOUT",
+        "NaN",
+        "queue_manager.shutdown_timeout: must be a number from 0 to 1,000,000,000, not NaN",
+    ),
+    (
+        "MCP_QUEUE__QUEUE_MANAGER__SHUTDOWN_TIMEOUT",
+        "1e999",
+        "queue_manager.shutdown_timeout: must be a number from 0 to 1,000,000,000, not Infinity",
+    ),
+    (
+        "MCP_QUEUE__QUEUE_MANAGER__REGISTRY_PATH",
+        "",
+        'queue_manager.registry_path: must be a non-empty string, or null, not ""',
+    ),
+    (
+        "MCP_QUEUE__QUEUE_MANAGER__PER_JOB_TYPE_LIMITS",
+        '{"echo": 0}',
+        "queue_manager.per_job_type_limits.echo: must be an integer from 1 to 1,000,000,000, not 0",
+    ),
+    ("MCP_QUEUE__WORKERS__MIN", "1.5", "queue_plugin.workers.min: must be an integer from 0 to 10,000, not 1.5"),
+    ("MCP_QUEUE__WORKERS__MIN", "", 'queue_plugin.workers.min: must be an integer from 0 to 10,000, not ""'),
+    ("MCP_QUEUE__WORKERS__MIN", '"2"', 'queue_plugin.workers.min: must be an integer from 0 to 10,000, not "2"'),
+    (
+        "MCP_QUEUE__AUTO_IMPORT_MODULES",
+        "a,b",
+        'queue_plugin.auto_import_modules: must be a JSON list of dotted module names, not "a,b"',
+    ),
+    (
+        "MCP_QUEUE__AUTO_IMPORT_MODULES",
+        '["a b"]',
+        'queue_plugin.auto_import_modules.0: must be a dotted module name, not "a b"',
+    ),
+    ("MCP_QUEUE__DURABILITY", "null", 'queue_plugin.durability: must be "full" or "normal", not "null"'),
+    (
+        "MCP_QUEUE__WORKERS__MNI",
+        "1",
+        "queue_plugin.workers.mni: unknown variable; did you mean MCP_QUEUE__WORKERS__MIN?",
+    ),
+    (
+        "MCP_QUEUE__workers__min",
+        "1",
+        "queue_plugin.workers.min: unknown variable; did you mean MCP_QUEUE__WORKERS__MIN?",
+    ),
+    (
+        "MCP_QUEUE__QUEUE_PLUGIN__WORKERS__MIN",
+        "1",
+        "queue_plugin.queue_plugin.workers.min: unknown variable; did you mean MCP_QUEUE__WORKERS__MIN?",
+    ),
+    (
+        "MCP_QUEUE__MAX_CONCURRENT_JOBS",
+        "1",
+        (
+            "queue_plugin.max_concurrent_jobs: unknown variable; "
+            "did you mean MCP_QUEUE__QUEUE_MANAGER__MAX_CONCURRENT_JOBS?"
+        ),
+    ),
+    (
+        "MCP_QUEUE__QUEUE_MANAGER__IN_MEMROY",
+        "1",
+        "queue_manager.in_memroy: unknown variable; did you mean MCP_QUEUE__QUEUE_MANAGER__IN_MEMORY?",
+    ),
+    ("MCP_QUEUE__URL", "redis://:secret@host", "queue_plugin.url: unknown variable"),
+    ("MCP_QUEUE__", "1", "queue_plugin.: unknown variable"),
+]
+
+
+def test_the_table_of_variables_is_complete() -> None:
+    assert [variable for variable, *_ in VARIABLES] == [variable_name(path) for path in all_settings()]
+
+
+@pytest.mark.parametrize(("variable", "text", "path", "value"), VARIABLES)
+def test_every_setting_has_a_variable(variable: str, text: str, path: str, value: object) -> None:
+    taken: Any = load_settings({}, environ={variable: text})
+    for key in path.split("."):
+        taken = getattr(taken, key)
+    assert taken == value
+
+
+@pytest.mark.parametrize("key", NULLABLE)
+def test_null_takes_a_setting_back(key: str) -> None:
+    file_value = {"registry_path": "queue.db", "per_job_type_limits": {"a": 1}}.get(key, 5)
+    environ = {f"MCP_QUEUE__QUEUE_MANAGER__{key.upper()}": "null"}
+    settings = load_settings({"queue_manager": {key: file_value}}, environ=environ)
+    assert getattr(settings.queue_manager, key) is None
+
+
+def test_the_environment_goes_before_the_file_and_the_file_before_the_defaults() -> None:
+    config = {"queue_plugin": {"workers": {"min": 3, "start_timeout_seconds": 7}}}
+    workers = load_settings(config, environ={"MCP_QUEUE__WORKERS__MIN": "5"}).queue_plugin.workers
+    assert (workers.min, workers.start_timeout_seconds) == (5, 7)
+
+
+def test_an_object_from_the_environment_replaces_the_files() -> None:
+    config = {"queue_manager": {"per_job_type_limits": {"a": 1}}}
+    environ = {"MCP_QUEUE__QUEUE_MANAGER__PER_JOB_TYPE_LIMITS": '{"b": 2}'}
+    assert load_settings(config, environ=environ).queue_manager.per_job_type_limits == {"b": 2}
+
+
+def test_text_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    environ = {"MCP_QUEUE__QUEUE_MANAGER__REGISTRY_PATH": "2024"}
+    settings = load_settings({}, environ=environ, base_dir=tmp_path)
+    assert settings.queue_manager.registry_path == str(tmp_path / "2024")
+
+
+def test_a_value_that_a_variable_replaces_is_not_looked_at() -> None:
+    config = {"queue_plugin": {"workers": {"min": "two"}}}
+    assert check_settings(config, environ={"MCP_QUEUE__WORKERS__MIN": "2"}, source="config.json") == []
+
+
+@pytest.mark.parametrize("config", [{"queue_plugin": {"workers": 3}}, {"queue_plugin": [3]}])
+def test_a_variable_does_not_hide_that_the_files_section_is_none(config: dict[str, Any]) -> None:
+    (problem,) = check_settings(config, environ={"MCP_QUEUE__WORKERS__MIN": "2"}, source="config.json")
+    assert problem.source == "config.json"
+    assert problem.message.startswith("must be a JSON object, not ")
+
+
+@pytest.mark.parametrize(("variable", "text", "line"), REFUSED)
+def test_a_mistake_names_the_variable(variable: str, text: str, line: str) -> None:
+    problems = check_settings({}, environ={variable: text}, source="config.json")
+    assert [str(problem) for problem in problems] == [f"{variable}: {line}"]
+
+
+def test_other_variables_are_none_of_ours() -> None:
+    environ = {
+        "MCP_QUEUE_WORKERS": "x",
+        "MCP_AUTO_REGISTER_MODULES": "a",
+        "PATH": "/bin",
+        "mcp_queue__workers__min": "x",
+    }
+    assert check_settings({}, environ=environ, source="config.json") == []
+
+
+def test_without_an_environment_given_it_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_QUEUE__WORKERS__MIN", "6")
+    assert load_settings({}).queue_plugin.workers.min == 6
