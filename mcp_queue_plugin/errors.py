@@ -3,6 +3,7 @@
     QueueError
     ├── ConfigurationError
     ├── InvalidParameters
+    │   └── NotJson
     ├── QueueDisabled
     ├── NotInJob
     ├── JobError
@@ -19,7 +20,9 @@
     │   └── EngineLost
     └── WorkerError
         ├── WorkerStartFailed
-        └── ProtocolViolation
+        ├── ProtocolViolation
+        ├── CommandUnknown
+        └── TargetNotFound
 
 Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge.py`` do
 nothing but read them. A message defaults to the first line of the docstring.
@@ -63,6 +66,10 @@ class InvalidParameters(QueueError):
     """A parameter is not valid."""
 
     code = JSONRPC_INVALID_PARAMS
+
+
+class NotJson(InvalidParameters):
+    """The value cannot be written as JSON."""
 
 
 class QueueDisabled(QueueError):
@@ -150,3 +157,15 @@ class WorkerStartFailed(WorkerError):
 
 class ProtocolViolation(WorkerError):
     """A frame was malformed or too large; its sender is not trusted any more."""
+
+
+class CommandUnknown(WorkerError):
+    """The command is not registered in the worker."""
+
+    domain_code = "COMMAND_UNKNOWN"
+
+
+class TargetNotFound(WorkerError):
+    """The class of the job cannot be found in a worker."""
+
+    domain_code = "TARGET_NOT_FOUND"

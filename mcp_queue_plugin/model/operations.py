@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission, Token
 
 
@@ -145,4 +146,4 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 Outcome = Applied | Claimed | Refused
-OutcomeCallback = Callable[[Outcome | BaseException], None]
+OutcomeCallback = Callable[[Outcome | QueueError], None]

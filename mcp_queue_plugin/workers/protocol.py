@@ -94,25 +94,25 @@ class FrameReader:
                 end = start + header_length + payload_length
                 if len(buffer) < end:
                     break
+                position = end
                 yield Frame(
                     kind,
                     bytes(buffer[start : start + header_length]),
                     bytes(buffer[start + header_length : end]),
                 )
-                position = end
         finally:
             del buffer[:position]
 
 
-def decode(header: bytes, model: type[HeaderT]) -> HeaderT:
-    """The header as ``model``.
+def decode(document: bytes, model: type[HeaderT]) -> HeaderT:
+    """A header, or a payload that carries a value of ours, as ``model``.
 
     Raises:
         ProtocolViolation: it is not JSON, or not of that shape.
 
     """
     try:
-        return msgspec.json.decode(header, type=model)
+        return msgspec.json.decode(document, type=model)
     except msgspec.MsgspecError as error:
         raise ProtocolViolation(f"a frame's header is not a {model.__name__}: {error}") from error
 
@@ -145,7 +145,10 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """READY: the worker takes jobs. ``failed_imports`` maps a module to its traceback."""
+    """READY: the worker takes jobs. ``failed_imports`` maps a module to its traceback.
+
+    It travels as the payload, because tracebacks may outgrow a header; so does ``Broken``.
+    """
 
     commands: tuple[str, ...] = ()
     failed_imports: dict[str, str] = {}

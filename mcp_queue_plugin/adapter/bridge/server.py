@@ -1,0 +1,121 @@
+"""The adapter's internals inside a server: its global manager, its way of queueing commands, its commands' registry."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+from typing import Any, Protocol
+
+from mcp_proxy_adapter.api import command_session_service, handlers
+from mcp_proxy_adapter.commands.command_registry import registry
+from mcp_proxy_adapter.commands.hooks import hooks
+from mcp_proxy_adapter.commands.queue import QUEUE_COMMAND_CLASSES, job_params
+from mcp_proxy_adapter.core.errors import CommandError, ValidationError
+from mcp_proxy_adapter.integrations import queuemgr_integration
+from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
+
+from mcp_queue_plugin.errors import JSONRPC_INVALID_PARAMS, QueueError
+
+Enqueue = Callable[..., Awaitable[dict[str, Any]]]
+GetManager = Callable[[], Awaitable[Any]]
+
+
+class Manager(Protocol):
+    """What the adapter asks of a global manager before it uses it."""
+
+    def is_running(self) -> bool:
+        """Whether it can be used."""
+        ...
+
+
+def use_manager_class(manager_class: type) -> None:
+    """Let the adapter's own ``init_global_queue_manager`` build ``manager_class``, whoever imported it when."""
+    for module in (global_manager, queuemgr_integration):
+        _replace(module, "QueueManagerIntegration", manager_class)
+
+
+def set_global_manager(manager: Manager | None) -> None:
+    """Make ``manager`` the one that every import path of the adapter answers."""
+    with global_manager._global_queue_manager_lock:
+        global_manager._global_queue_manager = manager  # type: ignore[assignment]
+
+
+def global_manager_or_none() -> Any:
+    """The adapter's global manager, running or not."""
+    return global_manager._peek_global_queue_manager()
+
+
+def replace_enqueue(enqueue: Enqueue) -> None:
+    """Queue every ``use_queue`` command of the HTTP surface through ``enqueue``."""
+    _replace(handlers, "_enqueue_command", enqueue)
+
+
+def replace_session_manager(get_manager: GetManager) -> None:
+    """Let the command sessions of /ws queue through the manager that ``get_manager`` answers."""
+    _replace(command_session_service, "get_global_queue_manager", get_manager)
+
+
+def replace_queue_commands(commands: dict[str, type]) -> None:
+    """Register ``commands`` (by name) in place of the adapter's own; what the application registered stays."""
+    adapters_own = set(QUEUE_COMMAND_CLASSES)
+    registered = registry.get_all_commands()
+    for name, command in commands.items():
+        current = registered.get(name)
+        if current is None or current in adapters_own:
+            registry.register(command, "custom")
+
+
+def validate_command(name: str, params: dict[str, Any]) -> None:
+    """Check that a command is registered and that ``params`` pass its schema.
+
+    Raises:
+        KeyError: it is not registered.
+        ValidationError: the adapter's own error, for the caller as it is.
+    """
+    registry.get_command_instance(name).validate_params(params)
+
+
+def command_names() -> tuple[str, ...]:
+    """The names of all registered commands, sorted."""
+    return tuple(sorted(registry.get_all_commands()))
+
+
+def auto_import_modules() -> list[str]:
+    """The modules that the application asked the adapter to import in workers."""
+    return list(hooks.get_auto_import_modules())
+
+
+def hook_modules() -> tuple[tuple[str, str], ...]:
+    """The application's command hooks, as (module, function)."""
+    return tuple((module, function) for module, function in hooks.get_hook_modules())
+
+
+def config_path() -> str | None:
+    """The configuration file the adapter runs with, if it exists."""
+    return job_params._resolve_config_path()
+
+
+def log_level() -> str | None:
+    """The configured log level."""
+    return job_params._resolve_log_level()
+
+
+def synchronous_cap_seconds() -> float:
+    """After how long the adapter hands a synchronous command over to the queue."""
+    return float(handlers._resolve_sync_command_timeout_seconds())
+
+
+def adapter_error(error: QueueError) -> CommandError | ValidationError:
+    """``error`` as one that the adapter's JSON-RPC layer passes to the client as it is."""
+    if error.code == JSONRPC_INVALID_PARAMS:
+        return ValidationError(error.message, data=error.details())
+    raised = CommandError(error.message, data=error.details())
+    raised.code = error.code
+    return raised
+
+
+def _replace(module: ModuleType, name: str, value: object) -> None:
+    """Set ``module.name``, which must be there: an adapter that has moved it must fail loudly."""
+    if not hasattr(module, name):
+        raise AttributeError(f"this version of the adapter has no {module.__name__}.{name}")
+    setattr(module, name, value)

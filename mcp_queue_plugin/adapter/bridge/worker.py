@@ -1,0 +1,75 @@
+"""The adapter's internals inside a worker: its configuration, its commands, its hooks."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import mcp_proxy_adapter.config as config_module
+from mcp_proxy_adapter.commands.base import Command
+from mcp_proxy_adapter.commands.command_registry import registry
+from mcp_proxy_adapter.commands.hooks import hooks
+from mcp_proxy_adapter.commands.result import CommandResult
+from mcp_proxy_adapter.core.config.config import Config
+from mcp_proxy_adapter.core.config.simple_config import SimpleConfig
+from mcp_proxy_adapter.core.errors import MicroserviceError
+
+from mcp_queue_plugin.errors import CommandUnknown
+
+
+def restore_config(path: str) -> None:
+    """Make ``get_config()`` answer what it answers in the server, whose configuration file is ``path``."""
+    config = Config(config_path=path)
+    if Path(path).is_file():
+        # The adapter keeps the parsed model beside the raw data; its own code reads it from there.
+        config.model = SimpleConfig(path).load()  # type: ignore[attr-defined]
+    config_module._config = config
+
+
+def import_modules(names: Iterable[str]) -> dict[str, str]:
+    """Import each module, which registers its commands; answer the tracebacks of those that fail, by name."""
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 - whatever a module of the application raises is its report
+            failed[name] = traceback.format_exc()
+    return failed
+
+
+def run_hooks(hook_modules: Iterable[tuple[str, str]]) -> None:
+    """Let the application's command hooks register their commands."""
+    hooks.execute_custom_commands_hooks(registry)
+    hooks.reconstruct_hooks(registry, hook_modules=list(hook_modules))
+
+
+def queued_commands() -> tuple[str, ...]:
+    """The names of the registered commands that run in the background."""
+    commands = registry.get_all_commands()
+    return tuple(sorted(name for name, command in commands.items() if getattr(command, "use_queue", False)))
+
+
+async def execute(name: str, params: dict[str, Any], context: dict[str, Any]) -> CommandResult:
+    """Run a registered command: its parameters are validated, and what it raises is raised.
+
+    ``Command.run`` turns exceptions into results and so hides them; only a command that overrides it is run through it.
+
+    Raises:
+        CommandUnknown: no such command is registered here.
+    """
+    try:
+        command_class = registry.get_command(name)
+    except KeyError as error:
+        raise CommandUnknown(f"the command {name!r} is not registered in the worker") from error
+    if command_class.run.__func__ is not Command.run.__func__:  # type: ignore[attr-defined]
+        return await command_class.run(**params, context=context)
+    command = registry.get_command_instance(name)
+    return await command.execute(**command.validate_params(params), context=context)
+
+
+def error_code(error: BaseException) -> int | None:
+    """The JSON-RPC code of one of the adapter's errors, None for others."""
+    return error.code if isinstance(error, MicroserviceError) else None

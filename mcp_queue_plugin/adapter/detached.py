@@ -1,0 +1,96 @@
+"""Commands that the adapter runs in the server's own process, followed like all other jobs.
+
+The adapter hands over what exceeds its cap for synchronous commands, and what its WebSocket sessions run in process.
+Their records live in the same store, so every queue command serves their ids; the work itself ends with the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_queue_plugin.adapter.json_document import encode_document
+from mcp_queue_plugin.engine.client import EngineClient
+from mcp_queue_plugin.errors import EngineNotRunning, NotJson
+from mcp_queue_plugin.model.job import JobOptions, Submission
+from mcp_queue_plugin.model.operations import EndingKind
+
+JOB_TYPE = "in_process_command"
+
+logger = logging.getLogger(__name__)
+
+
+class DetachedCommands:
+    """The running ones, by job id, and how to cancel those that may be cancelled."""
+
+    def __init__(self, engine: EngineClient) -> None:
+        """Record them in ``engine``."""
+        self._engine = engine
+        self._cancellable: dict[str, asyncio.Future[Any]] = {}
+        self._running: dict[str, asyncio.Future[Any] | None] = {}
+
+    def register(
+        self, job_id: str, command_name: str, run_task: asyncio.Future[Any] | None, *, cancellable: bool
+    ) -> None:
+        """Record a command that is running; ``run_task`` is kept alive until it has ended."""
+        self._running[job_id] = run_task
+        if cancellable and run_task is not None:
+            self._cancellable[job_id] = run_task
+        submission = Submission(
+            job_id=job_id,
+            job_type=JOB_TYPE,
+            target=JOB_TYPE,
+            command=command_name,
+            options=JobOptions(on_interrupt="fail"),
+        )
+        self._engine.adopt(submission, b"{}", f"Command '{command_name}' is running in the server's own process")
+
+    def publish_result(self, job_id: str, command_name: str, envelope: Mapping[str, Any]) -> None:
+        """Record the command's result."""
+        document = _wrapper(job_id, command_name, envelope, "completed")
+        self._end(job_id, EndingKind.COMPLETED, f"Command '{command_name}' completed", document=document)
+
+    def publish_error(self, job_id: str, command_name: str, message: str, envelope: Mapping[str, Any] | None) -> None:
+        """Record the command's failure."""
+        document = None if envelope is None else _wrapper(job_id, command_name, envelope, "failed")
+        self._end(job_id, EndingKind.FAILED, f"Command '{command_name}' failed", message=message, document=document)
+
+    def publish_stopped(self, job_id: str, command_name: str) -> None:
+        """Record that the command was cancelled."""
+        self._end(job_id, EndingKind.STOPPED, f"Command '{command_name}' was cancelled")
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a command that may be; another one runs on, and its record says ``stopping`` until it has ended."""
+        task = self._cancellable.get(job_id)
+        if task is not None:
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
+    def _end(
+        self,
+        job_id: str,
+        kind: EndingKind,
+        description: str,
+        *,
+        message: str | None = None,
+        document: dict[str, Any] | None = None,
+    ) -> None:
+        if self._running.pop(job_id, _UNKNOWN) is _UNKNOWN:
+            return
+        self._cancellable.pop(job_id, None)
+        try:
+            result = None if document is None else encode_document(document)
+        except NotJson as error:
+            kind, result, message = EndingKind.FAILED, None, error.message
+        try:
+            self._engine.end_adopted(job_id, kind, description, error=message, result=result)
+        except EngineNotRunning:
+            logger.warning("The queue has stopped before job %s ended in the server: %s", job_id, description)
+
+
+_UNKNOWN = object()
+
+
+def _wrapper(job_id: str, command_name: str, envelope: Mapping[str, Any], status: str) -> dict[str, Any]:
+    return {"job_id": job_id, "command": command_name, "result": dict(envelope), "status": status}

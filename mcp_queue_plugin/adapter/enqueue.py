@@ -1,0 +1,159 @@
+"""How a ``use_queue`` command becomes a job: stored and queued in one transaction, before the caller is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_proxy_adapter.core.errors import InternalError
+from mcp_proxy_adapter.core.errors import TimeoutError as AdapterTimeoutError
+from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobError, QueueJobResult, QueueJobStatus
+
+from mcp_queue_plugin.adapter.bridge import server
+from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.adapter.job_types import new_job_id, submission_of
+from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, is_command_execution
+from mcp_queue_plugin.errors import EngineNotRunning, QueueDisabled, QueueError
+from mcp_queue_plugin.model.pace import poll_after_seconds
+
+POLL_WITH = "queue_get_job_status"
+STORE = "queuemgr"
+
+
+def install() -> None:
+    """Put this way of queueing in place of the adapter's, on all of its surfaces."""
+    server.replace_enqueue(enqueue_command)
+    server.replace_session_manager(session_manager)
+
+
+async def enqueue_command(
+    command_name: str,
+    params: dict[str, Any],
+    context: dict[str, Any],
+    logger: Any,
+    *,
+    poll_interval: float | None,
+    max_wait_time: float | None,
+    queued_after_timeout: bool = False,
+) -> dict[str, Any]:
+    """Queue one command; with a ``poll_interval`` wait for its end, at most ``max_wait_time`` seconds.
+
+    Raises:
+        CommandError: the queue cannot take it; nothing was stored.
+        TimeoutError: the adapter's; the job has not ended in time, and runs on.
+    """
+    try:
+        manager = running_manager()
+        command_params = {key: value for key, value in params.items() if key not in _POLLING}
+        answer = await _submit(manager, command_name, command_params, context)
+    except QueueError as error:
+        raise server.adapter_error(error) from error
+    job_id = answer["job_id"]
+    logger.info("Queued command %s as job %s", command_name, job_id)
+    if not poll_interval:
+        return answer
+    return await _wait(manager, job_id, command_name, max_wait_time)
+
+
+def running_manager() -> QueueManagerIntegration:
+    """The global manager.
+
+    Raises:
+        QueueDisabled: there is none, because the configuration says so.
+        EngineNotRunning: it has stopped.
+    """
+    manager = server.global_manager_or_none()
+    if manager is None:
+        raise QueueDisabled
+    if not isinstance(manager, QueueManagerIntegration) or not manager.is_running():
+        raise EngineNotRunning
+    return manager
+
+
+_POLLING = frozenset({"poll_interval", "max_wait_time"})
+
+
+async def _submit(
+    manager: QueueManagerIntegration, command_name: str, params: dict[str, Any], context: dict[str, Any]
+) -> dict[str, Any]:
+    job_params = {"command": command_name, "params": params, "context": context}
+    submission, document = submission_of(CommandExecutionJob, new_job_id(), job_params, manager.default_options)
+    job = (await manager.engine.submit(submission, document, start=True)).job
+    return {
+        "success": True,
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "message": f"Command '{command_name}' has been queued for execution; track via {POLL_WITH}",
+        "store": STORE,
+        "poll_with": POLL_WITH,
+        "phase": job.state.phase,
+        "poll_after_seconds": poll_after_seconds(job, job.created_at),
+    }
+
+
+async def _wait(
+    manager: QueueManagerIntegration, job_id: str, command_name: str, max_wait_time: float | None
+) -> dict[str, Any]:
+    try:
+        result = await manager.wait_job(job_id, max_wait_time)
+    except QueueJobError as error:
+        raise InternalError(
+            f"Failed to get job status for {job_id}: {error}", data={"job_id": job_id, "command": command_name}
+        ) from error
+    if result.status in (QueueJobStatus.PENDING, QueueJobStatus.RUNNING):
+        raise AdapterTimeoutError(
+            f"Polling timeout after {max_wait_time} seconds for job {job_id}",
+            data={"job_id": job_id, "command": command_name, "max_wait_time": max_wait_time},
+        )
+    return _ended(result, command_name)
+
+
+def _ended(result: QueueJobResult, command_name: str) -> dict[str, Any]:
+    said = {
+        QueueJobStatus.COMPLETED: f"Command '{command_name}' completed successfully",
+        QueueJobStatus.FAILED: f"Command '{command_name}' failed",
+    }.get(result.status, f"Command '{command_name}' was stopped")
+    answer = {
+        "success": result.status == QueueJobStatus.COMPLETED,
+        "job_id": result.job_id,
+        "status": result.status,
+        "result": result.result,
+        "progress": result.progress,
+        "description": result.description,
+        "message": said,
+    }
+    if result.status == QueueJobStatus.FAILED:
+        answer["error"] = result.error or "Job failed"
+    return answer
+
+
+class SessionManager:
+    """The manager as a /ws command session uses it: what it adds is queued in the same step.
+
+    The adapter adds a session's job and starts it later, in a task of its own; a server that dies in between would
+    leave a job that nobody starts. Its later start of the job changes nothing.
+    """
+
+    def __init__(self, manager: QueueManagerIntegration) -> None:
+        """Use ``manager`` for everything else."""
+        self._manager = manager
+
+    async def add_job(self, job_class: type, job_id: str, params: dict[str, Any]) -> QueueJobResult:
+        """Store and queue a command's job."""
+        if is_command_execution(job_class):
+            return await self._manager.submit_job(job_class, job_id, params)
+        return await self._manager.add_job(job_class, job_id, params)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)
+
+
+async def session_manager() -> SessionManager:
+    """The manager for one command session.
+
+    Raises:
+        QueueJobError: the queue is disabled or has stopped.
+    """
+    try:
+        return SessionManager(running_manager())
+    except QueueError as error:
+        raise QueueJobError("", error.message, error) from error

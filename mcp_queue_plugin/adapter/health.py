@@ -1,0 +1,48 @@
+"""The health report: the adapter's documented keys, and what this queue can say beyond them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from mcp_queue_plugin.engine.values import EngineHealth
+from mcp_queue_plugin.model.states import PENDING_STATES, RUNNING_STATES, State
+from mcp_queue_plugin.settings import Settings
+
+STARVED_AFTER_SECONDS = 30.0
+
+# The adapter's GET /health degrades on this marker alone.
+STARVED_MARKER = "pending_backlog_with_zero_running_workers"
+
+
+def health_report(health: EngineHealth, settings: Settings) -> dict[str, Any]:
+    """The report as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why."""
+    counts = health.counts
+    waiting = None if health.oldest_queued_at is None else max(0.0, time.time() - health.oldest_queued_at)
+    running = counts.of(*RUNNING_STATES)
+    issues = list(health.issues)
+    if health.issues or (waiting is not None and waiting > STARVED_AFTER_SECONDS and running == 0):
+        issues.append(f"{STARVED_MARKER}: {counts.of(State.QUEUED)} jobs wait and {running} run")
+    return {
+        "status": "degraded" if issues else "healthy",
+        "running": True,
+        "total_jobs": counts.of(*(state for state in State if state is not State.DELETED)),
+        "pending_jobs": counts.of(*PENDING_STATES),
+        "pending_unstarted_jobs": counts.of(State.CREATED),
+        "running_jobs": running,
+        "completed_jobs": counts.of(State.COMPLETED),
+        "failed_jobs": counts.of(State.FAILED),
+        "stopped_jobs": counts.of(State.STOPPED),
+        "registry_path": health.capabilities.path,
+        "max_concurrent_jobs": health.max_concurrent_jobs,
+        "max_retained_terminal_jobs": settings.queue_manager.max_retained_terminal_jobs,
+        "backend": health.capabilities.backend,
+        "durable": health.capabilities.durable,
+        "durability": settings.queue_plugin.durability if health.capabilities.durable else "none",
+        "workers": msgspec.to_builtins(health.workers),
+        "waiting_calls": health.waiting_calls,
+        "oldest_pending_seconds": waiting,
+        "issues": issues,
+    }

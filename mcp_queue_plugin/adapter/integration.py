@@ -1,0 +1,290 @@
+"""The manager: the adapter's ``QueueManagerIntegration``, kept by our engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
+
+from mcp_queue_plugin.adapter import results
+from mcp_queue_plugin.adapter.detached import DetachedCommands
+from mcp_queue_plugin.adapter.health import health_report
+from mcp_queue_plugin.adapter.job_types import submission_of
+from mcp_queue_plugin.adapter.listeners import EngineListener
+from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
+from mcp_queue_plugin.adapter.setup import engine_options, worker_setup
+from mcp_queue_plugin.engine.client import EngineClient
+from mcp_queue_plugin.engine.values import Answer
+from mcp_queue_plugin.model.job import JobOptions
+from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogQuery
+from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.settings import Settings, load_settings
+from mcp_queue_plugin.store.protocol import Capabilities
+
+logger = logging.getLogger(__name__)
+
+ALL_LINES = 1_000_000_000
+STOPPED_BY_REQUEST = "stopped by request"
+DELETED_BY_REQUEST = "deleted by request"
+
+
+class QueueManagerIntegration:
+    """Background jobs for one server: durable, isolated in worker processes, followed to their end.
+
+    The documented methods keep the adapter's signatures and raise its ``QueueJobError``. The queue's commands use
+    ``engine``, which raises the errors of ``mcp_queue_plugin.errors``. All methods work from any thread and event loop.
+    """
+
+    def __init__(
+        self,
+        registry_path: str | None = None,
+        shutdown_timeout: float = 30.0,
+        max_concurrent_jobs: int = 10,
+        in_memory: bool = True,
+        max_queue_size: int | None = None,
+        per_job_type_limits: dict[str, int] | None = None,
+        completed_job_retention_seconds: int = 21600,
+        command_timeout: float | None = None,
+        stop_job_wait_timeout: float | None = None,
+        max_retained_terminal_jobs: int | None = None,
+    ) -> None:
+        """Take the keys of the ``queue_manager`` section; docs/reference/configuration.md says what each means.
+
+        Raises:
+            ConfigurationError: a value is not valid.
+        """
+        section = {
+            "registry_path": registry_path,
+            "shutdown_timeout": shutdown_timeout,
+            "max_concurrent_jobs": max_concurrent_jobs,
+            "in_memory": in_memory,
+            "max_queue_size": max_queue_size,
+            "per_job_type_limits": per_job_type_limits,
+            "completed_job_retention_seconds": completed_job_retention_seconds,
+            "command_timeout": command_timeout,
+            "stop_job_wait_timeout": stop_job_wait_timeout,
+            "max_retained_terminal_jobs": max_retained_terminal_jobs,
+        }
+        self._settle(load_settings({"queue_manager": section}, source="init_global_queue_manager"))
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> QueueManagerIntegration:
+        """A manager with all of ``settings``, those of ``queue_plugin`` included."""
+        manager = cls()
+        manager._settle(settings)
+        return manager
+
+    def _settle(self, settings: Settings) -> None:
+        self.settings = settings
+        self.capabilities: Capabilities | None = None
+        self._listener = EngineListener(self._on_stop_adopted)
+        self.engine = EngineClient(self._listener)
+        self._detached = DetachedCommands(self.engine)
+        defaults = settings.queue_plugin.job_defaults
+        self.default_options = JobOptions(
+            max_crashes=defaults.max_crashes,
+            on_interrupt=defaults.on_interrupt,
+            stop_grace_seconds=defaults.stop_grace_seconds,
+        )
+        self._stopping: asyncio.Lock | None = None
+
+    @property
+    def registry_path(self) -> str | None:
+        """The store's file; None for one that goes with the server."""
+        return self.settings.queue_manager.registry_path
+
+    @property
+    def max_concurrent_jobs(self) -> int:
+        """How many jobs may run at once."""
+        return self.settings.queue_manager.max_concurrent_jobs
+
+    async def start(self) -> None:
+        """Open the store and start the workers.
+
+        Raises:
+            StoreError: the store cannot be used.
+            EngineStartFailed: the engine's process did not come up in time; its standard error is in the message.
+        """
+        await self.open()
+        await self.warm_up()
+
+    async def open(self) -> None:
+        """Start the engine and open the store: jobs are taken, but none runs before ``warm_up``.
+
+        Raises:
+            StoreError: the store cannot be used.
+            EngineStartFailed: the engine's process did not come up in time.
+        """
+        if self.is_running():
+            return
+        logger.info("The queue is starting")
+        self.capabilities = await self.engine.start(engine_options(self.settings))
+        if not self.capabilities.durable:
+            logger.warning("The queue is in memory: jobs and results are lost when the server ends")
+        logger.info("The queue is open: %s", self.capabilities.path)
+
+    async def warm_up(self) -> None:
+        """Start the workers, set up as this server is now: its import path, its modules, its hooks."""
+        await self.engine.warm_up(worker_setup(self.settings.queue_plugin.auto_import_modules))
+
+    async def stop(self) -> None:
+        """End the queue: running jobs get ``shutdown_timeout``, then go back to the queue. Again: does nothing."""
+        if self.is_running():
+            logger.info("The queue is stopping; running jobs get %g s", self.settings.queue_manager.shutdown_timeout)
+            await self.engine.close(self.settings.queue_manager.shutdown_timeout)
+            logger.info("The queue has stopped")
+
+    def is_running(self) -> bool:
+        """Whether jobs can be handed in."""
+        return self.engine.is_running
+
+    @raises_job_errors
+    async def add_job(self, job_class: type, job_id: str, params: dict[str, Any]) -> QueueJobResult:
+        """Store a job without starting it.
+
+        Raises:
+            QueueJobError: the id is taken, or the parameters are not JSON; nothing was stored.
+        """
+        submission, document = submission_of(job_class, job_id, params, self.default_options)
+        return job_result(await self.engine.submit(submission, document, start=False))
+
+    @raises_job_errors
+    async def submit_job(
+        self, job_class: type, job_id: str, params: dict[str, Any], options: JobOptions | None = None
+    ) -> QueueJobResult:
+        """Store a job and queue it, in one transaction.
+
+        Raises:
+            QueueJobError: the id is taken, or the parameters are not JSON; nothing was stored.
+        """
+        submission, document = submission_of(job_class, job_id, params, options or self.default_options)
+        return job_result(await self.engine.submit(submission, document, start=True))
+
+    @raises_job_errors
+    async def start_job(self, job_id: str) -> QueueJobResult:
+        """Queue an added job; starting a started job changes nothing.
+
+        Raises:
+            QueueJobError: there is no such job, or it has ended.
+        """
+        return job_result(await self.engine.start_job(job_id))
+
+    @raises_job_errors
+    async def stop_job(self, job_id: str) -> QueueJobResult:
+        """Stop a job, by force after its grace time.
+
+        Raises:
+            QueueJobError: there is no such job, or it has ended.
+        """
+        answer = await self.engine.stop_job(job_id, reason=STOPPED_BY_REQUEST)
+        return job_result(answer, metadata=results.stop_metadata(answer.job))
+
+    @raises_job_errors
+    async def delete_job(self, job_id: str) -> QueueJobResult:
+        """Delete a job; a running one is stopped first.
+
+        Raises:
+            QueueJobError: there is no such job.
+        """
+        answer = await self.engine.delete_job(job_id, reason=DELETED_BY_REQUEST)
+        result = job_result(answer, metadata=results.delete_metadata(answer.job))
+        if answer.job.state is State.DELETED:
+            result.status = QueueJobStatus.DELETED
+        return result
+
+    @raises_job_errors
+    async def get_job_status(self, job_id: str) -> QueueJobResult:
+        """Answer a job's record, with its result.
+
+        Raises:
+            QueueJobError: there is no such job.
+        """
+        return job_result(await self.engine.status(job_id))
+
+    @raises_job_errors
+    async def wait_job(self, job_id: str, timeout_seconds: float | None = None) -> QueueJobResult:
+        """Wait for the end of a job, without polling, and answer its record.
+
+        After ``timeout_seconds`` the record is answered as it stands then.
+
+        Raises:
+            QueueJobError: there is no such job.
+        """
+        seconds = _A_YEAR_SECONDS if timeout_seconds is None else timeout_seconds
+        return job_result(await self.engine.status(job_id, wait_seconds=seconds, until="end"))
+
+    @raises_job_errors
+    async def get_job_logs(self, job_id: str) -> dict[str, Any]:
+        """All lines a job wrote: ``stdout`` and ``stderr`` as lists, and their lengths.
+
+        Raises:
+            QueueJobError: there is no such job.
+        """
+        page = await self.engine.log(job_id, LogQuery(limit=ALL_LINES))
+        return {"job_id": job_id, **results.split_streams(page)}
+
+    @raises_job_errors
+    async def list_jobs(self) -> list[QueueJobResult]:
+        """All jobs, newest first, without their results."""
+        jobs: list[QueueJobResult] = []
+        cursor: int | None = None
+        while True:
+            page: JobPage = await self.engine.list_jobs(JobQuery(after_uid=cursor, limit=1000))
+            jobs.extend(job_result(Answer(job)) for job in page.jobs)
+            cursor = page.next_uid
+            if cursor is None:
+                return jobs
+
+    @raises_job_errors
+    async def get_queue_health(self) -> dict[str, Any]:
+        """How the queue is: the documented keys, and ``backend``, ``durable``, ``workers``, ``issues``."""
+        return health_report(await self.engine.health(), self.settings)
+
+    def add_terminal_listener(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with the id of each job that ends."""
+        self._listener.add(listener)
+
+    def remove_terminal_listener(self, listener: Callable[[str], None]) -> None:
+        """Undo ``add_terminal_listener``."""
+        self._listener.remove(listener)
+
+    def notify_terminal(self, job_id: str) -> None:
+        """Tell the listeners that a job has ended."""
+        self._listener.on_ended((job_id,))
+
+    def register_detached_fallback_job(
+        self,
+        job_id: str,
+        command_name: str,
+        run_task: asyncio.Future[Any] | None = None,
+        cancellable: bool = False,
+    ) -> None:
+        """Record a command that runs in the server itself, so that all queue commands serve its id."""
+        self._detached.register(job_id, command_name, run_task, cancellable=cancellable)
+
+    def publish_detached_fallback_result(self, job_id: str, command_name: str, result_dict: Mapping[str, Any]) -> None:
+        """Record the result of such a command."""
+        self._detached.publish_result(job_id, command_name, result_dict)
+
+    def publish_detached_fallback_error(
+        self,
+        job_id: str,
+        command_name: str,
+        error_message: str,
+        error_result: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record the failure of such a command."""
+        self._detached.publish_error(job_id, command_name, error_message, error_result)
+
+    def publish_detached_fallback_stopped(self, job_id: str, command_name: str) -> None:
+        """Record that such a command was cancelled."""
+        self._detached.publish_stopped(job_id, command_name)
+
+    def _on_stop_adopted(self, job_id: str) -> None:
+        self._detached.cancel(job_id)
+
+
+_A_YEAR_SECONDS = 365 * 86400.0

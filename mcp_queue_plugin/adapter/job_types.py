@@ -1,0 +1,115 @@
+"""The registry of job types: what a client may ask to run by name. The application fills it; no client can."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob, JobClass, is_command_execution
+from mcp_queue_plugin.adapter.json_document import encode_document
+from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.job import JobOptions, Submission
+
+JOB_ID_MAX_LENGTH = 200
+
+_types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
+
+
+def register_job_type(name: str, job_class: JobClass) -> None:
+    """Let clients of ``queue_add_job`` run ``job_class`` as ``name``. Registering the same pair again does nothing.
+
+    Raises:
+        InvalidParameters: another class has that name, or the class cannot be found by a worker.
+    """
+    taken = _types.get(name)
+    if taken is not None and taken is not job_class and target_of(taken) != target_of(job_class):
+        raise InvalidParameters(
+            f"the job type {name!r} is already registered for {target_of(taken)}", field="name", value=name
+        )
+    _types[name] = job_class
+
+
+def job_type_names() -> tuple[str, ...]:
+    """All registered names, sorted."""
+    return tuple(sorted(_types))
+
+
+def job_class_of(name: str) -> type:
+    """The class registered as ``name``.
+
+    Raises:
+        InvalidParameters: there is none; the message lists the names there are.
+    """
+    try:
+        return _types[name]
+    except KeyError:
+        raise InvalidParameters(
+            f"unknown job type {name!r}; registered are: {', '.join(job_type_names())}",
+            field="job_type",
+            violation="value",
+            expected=list(job_type_names()),
+            got=name,
+        ) from None
+
+
+def target_of(job_class: type) -> str:
+    """How a worker finds the class: ``module:qualname``."""
+    return f"{job_class.__module__}:{job_class.__qualname__}"
+
+
+def unresolvable_job_types() -> tuple[str, ...]:
+    """The registered names whose class no worker can import: defined in ``__main__`` or inside a function."""
+    return tuple(
+        name
+        for name, job_class in sorted(_types.items())
+        if job_class.__module__ == "__main__" or "<locals>" in job_class.__qualname__
+    )
+
+
+def new_job_id() -> str:
+    """An id that nobody can guess."""
+    return str(uuid.uuid4())
+
+
+def submission_of(
+    job_class: type, job_id: str, params: dict[str, Any], options: JobOptions
+) -> tuple[Submission, bytes]:
+    """A job as the engine takes it, with its parameters as a JSON document.
+
+    Raises:
+        InvalidParameters: the id or the parameters are not usable; nothing was stored.
+    """
+    _check_job_id(job_id)
+    if not isinstance(params, dict):
+        raise InvalidParameters(
+            f"the parameters of a job are a dict, not {type(params).__name__}", field="params", value=repr(params)[:200]
+        )
+    if is_command_execution(job_class):
+        return _command_submission(job_id, params, options)
+    job_type = next((name for name, known in _types.items() if known is job_class), job_class.__name__)
+    submission = Submission(job_id=job_id, job_type=job_type, target=target_of(job_class), options=options)
+    return submission, encode_document(params, "params")
+
+
+def _command_submission(job_id: str, params: dict[str, Any], options: JobOptions) -> tuple[Submission, bytes]:
+    command = params.get("command")
+    if not isinstance(command, str) or not command:
+        raise InvalidParameters("a command job needs params.command", field="command", violation="missing")
+    submission = Submission(
+        job_id=job_id,
+        job_type=COMMAND_EXECUTION,
+        target=target_of(CommandExecutionJob),
+        command=command,
+        options=options,
+    )
+    return submission, encode_document(params, "params")
+
+
+def _check_job_id(job_id: object) -> None:
+    if not isinstance(job_id, str) or not job_id.strip() or len(job_id) > JOB_ID_MAX_LENGTH or "\0" in job_id:
+        raise InvalidParameters(
+            f"a job id is a text of 1 to {JOB_ID_MAX_LENGTH} characters without NUL",
+            field="job_id",
+            violation="value",
+            got=repr(job_id)[:JOB_ID_MAX_LENGTH],
+        )

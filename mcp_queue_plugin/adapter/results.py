@@ -1,0 +1,105 @@
+"""Our records in the shapes of the adapter's manager: ``QueueJobResult`` and ``QueueJobError``."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar
+
+from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobError, QueueJobResult, QueueJobStatus
+from mcp_proxy_adapter.integrations.queuemgr_integration.job_types import (
+    JOB_ERROR_ALREADY_EXISTS,
+    JOB_ERROR_NOT_FOUND,
+    JOB_ERROR_STATE_INVALID,
+)
+
+from mcp_queue_plugin.clock import iso8601
+from mcp_queue_plugin.engine.values import Answer
+from mcp_queue_plugin.errors import JobAlreadyExists, JobError, JobNotFound, JobStateInvalid, QueueError
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.queries import LogPage
+from mcp_queue_plugin.model.states import State
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
+
+
+def job_result(answer: Answer, *, metadata: dict[str, Any] | None = None) -> QueueJobResult:
+    """The record as the adapter's pollers read it: a deleted job shows as stopped, the only such end they know."""
+    job = answer.job
+    status = QueueJobStatus.STOPPED if job.state is State.DELETED else job.status.value
+    return QueueJobResult(
+        job_id=job.job_id,
+        status=status,
+        result=None if answer.result is None else json.loads(answer.result),
+        error=error_text(job),
+        progress=job.progress,
+        description=job.description or job.reason or "",
+        step=job.step,
+        metadata=metadata,
+        created_at=iso8601(job.created_at),
+        started_at=iso8601(job.started_at),
+        completed_at=iso8601(job.completed_at),
+    )
+
+
+def error_text(job: Job) -> str | None:
+    """Why a job failed, as a message; its clients call ``str()`` on it."""
+    return None if job.error is None else job.error.message
+
+
+def stop_metadata(job: Job) -> dict[str, Any]:
+    """What the adapter's clients read after a stop."""
+    return {
+        "stop_requested": True,
+        "requested_status": QueueJobStatus.STOPPED,
+        "actual_status": job.status.value,
+        "stopped": job.state is State.STOPPED,
+    }
+
+
+def delete_metadata(job: Job) -> dict[str, Any]:
+    """What the adapter's clients read after a deletion."""
+    return {"deleted_confirmed": job.state is State.DELETED, "actual_status": job.status.value}
+
+
+def split_streams(page: LogPage) -> dict[str, Any]:
+    """A page of the log in the adapter's shape: each stream's lines, and how many lines it has in all."""
+    return {
+        "stdout": [entry.line for entry in page.entries if entry.stream == "stdout"],
+        "stderr": [entry.line for entry in page.entries if entry.stream == "stderr"],
+        "stdout_lines": page.stdout_lines,
+        "stderr_lines": page.stderr_lines,
+    }
+
+
+def raises_job_errors(
+    method: Callable[Parameters, Awaitable[Returned]],
+) -> Callable[Parameters, Awaitable[Returned]]:
+    """Let a method of the manager raise ``QueueJobError``, which the adapter's code expects, for our errors."""
+
+    @functools.wraps(method)
+    async def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
+        try:
+            return await method(*args, **kwargs)
+        except QueueError as error:
+            raise job_error(error) from error
+
+    return wrapped
+
+
+def job_error(error: QueueError) -> QueueJobError:
+    """``error`` as the adapter's own type; its cause stays in ``original_error``."""
+    job_id = error.job_id if isinstance(error, JobError) else ""
+    details = dict(error.data)
+    if isinstance(error, JobStateInvalid):
+        details["actual_status"] = error.data["current_status"]
+    return QueueJobError(job_id, error.message, error, details=details, kind=_KINDS.get(type(error)))
+
+
+_KINDS: dict[type[QueueError], str] = {
+    JobNotFound: JOB_ERROR_NOT_FOUND,
+    JobAlreadyExists: JOB_ERROR_ALREADY_EXISTS,
+    JobStateInvalid: JOB_ERROR_STATE_INVALID,
+}

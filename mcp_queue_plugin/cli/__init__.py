@@ -1,0 +1,1 @@
+"""The ``mcp-queue`` command line."""

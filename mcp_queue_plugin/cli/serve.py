@@ -1,0 +1,104 @@
+"""``mcp-queue serve``: run an adapter application with the queue installed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from fastapi import FastAPI
+
+from mcp_queue_plugin.cli.configuration import config_option, read_config
+from mcp_queue_plugin.cli.output import EXIT_FAILURE, EXIT_UNUSABLE, exit_code_of, reported_errors
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_EXTRA_SECONDS = 30.0
+
+
+@click.command()
+@config_option
+@click.option("--host", help="Listen on this address instead of server.host.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen on this port instead of server.port.")
+def serve(config_path: Path, host: str | None, port: int | None) -> None:
+    """Serve the application that the configuration describes.
+
+    Exits 0 after a signal, 1 on a failure, 2 when the configuration, the port or the store cannot be used.
+    """
+    with reported_errors(as_json=False):
+        config = read_config(config_path)
+        server = {**config.get("server", {})}
+        server.update({key: value for key, value in {"host": host, "port": port}.items() if value is not None})
+        config["server"] = server
+        # Like a script's own folder: the application's modules lie beside its configuration.
+        sys.path.insert(0, str(config_path.absolute().parent))
+        app, shutdown_timeout_seconds = _build(config, config_path)
+    _check_port(server["host"], server["port"])
+    _run(app, server, shutdown_timeout_seconds)
+
+
+def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
+    # Imported here: other subcommands need not wait for the whole adapter.
+    from mcp_proxy_adapter.api.app import create_app
+    from mcp_proxy_adapter.config import get_config
+    from mcp_proxy_adapter.core.logging import setup_logging
+
+    from mcp_queue_plugin.plugin import QueuePlugin
+    from mcp_queue_plugin.settings import load_settings
+
+    base_dir = config_path.absolute().parent
+    load_settings(config, source=config_path.name, base_dir=base_dir)
+    adapter_config = get_config()
+    adapter_config.config_path = str(config_path)
+    adapter_config.config_data = config
+    logging.basicConfig(level=config["server"].get("log_level", "INFO"), format=_LOG_FORMAT)
+    setup_logging(level=config["server"].get("log_level"))
+    app = create_app(app_config=config, config_path=str(config_path))
+    plugin = QueuePlugin.install(app, config, source=config_path.name, base_dir=base_dir)
+    return app, plugin.settings.queue_manager.shutdown_timeout
+
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def _check_port(host: str, port: int) -> None:
+    """Refuse a port that is in use before anything is started: the server itself would notice last."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            _refuse_address(host, port, error)
+
+
+def _refuse_address(host: str, port: int, error: OSError) -> None:
+    reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
+    click.echo(f"mcp-queue: cannot listen on {host}:{port}: {reason}; choose another with --host and --port", err=True)
+    raise click.exceptions.Exit(EXIT_UNUSABLE)
+
+
+def _run(app: FastAPI, server: dict[str, Any], shutdown_timeout_seconds: float) -> None:
+    from hypercorn.utils import LifespanFailureError
+    from mcp_proxy_adapter.core.server_engine import ServerEngineFactory
+
+    engine = ServerEngineFactory.get_engine("hypercorn")
+    assert engine is not None
+    listen = {
+        "host": server["host"],
+        "port": server["port"],
+        "log_level": server.get("log_level", "INFO"),
+        "shutdown_timeout": shutdown_timeout_seconds + SHUTDOWN_EXTRA_SECONDS,
+    }
+    try:
+        engine.run_server(app, listen)
+    except LifespanFailureError as error:
+        failure = app.state.queue_plugin.failure
+        click.echo(f"mcp-queue: the server did not start: {failure.message if failure else error}", err=True)
+        raise click.exceptions.Exit(EXIT_FAILURE if failure is None else exit_code_of(failure)) from error
+    except OSError as error:
+        _refuse_address(server["host"], server["port"], error)

@@ -1,0 +1,1 @@
+"""The ``queue_*`` commands: JSON-RPC's view of the queue."""

@@ -1,0 +1,80 @@
+"""``queue_add_job``: hand in a job by the name of its type."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mcp_proxy_adapter.core.errors import ValidationError
+
+from mcp_queue_plugin.adapter.bridge import server
+from mcp_queue_plugin.adapter.enqueue import POLL_WITH, STORE
+from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.adapter.job_types import job_class_of, job_type_names, submission_of
+from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION
+from mcp_queue_plugin.commands.base import JOB_ID, QueueCommand
+from mcp_queue_plugin.commands.record import record
+from mcp_queue_plugin.errors import InvalidParameters
+
+# What a client may never choose: each would decide what a worker imports, or in whose name it runs.
+RESERVED_KEYS = ("auto_import_modules", "hook_modules", "config_path", "context", "log_level")
+
+
+class QueueAddJobCommand(QueueCommand):
+    """Add a job to the queue; with ``start`` it is queued in the same step."""
+
+    name = "queue_add_job"
+    descr = "Add a background job of a registered type"
+    properties: ClassVar[dict[str, Any]] = {
+        "job_type": {"type": "string", "description": "A registered job type, such as command_execution"},
+        "job_id": JOB_ID,
+        "params": {"type": "object", "description": "The job's parameters; for command_execution {command, params}"},
+        "start": {"type": "boolean", "description": "Queue the job at once instead of waiting for queue_start_job"},
+    }
+    required = ("job_type", "job_id", "params")
+
+    @classmethod
+    def get_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of the parameters, with the job types that are registered now."""
+        schema = super().get_schema()
+        job_type = {**schema["properties"]["job_type"], "enum": list(job_type_names())}
+        return {**schema, "properties": {**schema["properties"], "job_type": job_type}}
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Store the job and answer its record."""
+        job_type, job_id, job_params = params["job_type"], params["job_id"], params["params"]
+        job_class = job_class_of(job_type)
+        if job_type == COMMAND_EXECUTION:
+            _check_command(job_params)
+        submission, document = submission_of(job_class, job_id, job_params, manager.default_options)
+        answer = await manager.engine.submit(submission, document, start=params.get("start", False))
+        return {
+            **record(answer),
+            "message": f"Job {job_id} added successfully",
+            "store": STORE,
+            "poll_with": POLL_WITH,
+        }
+
+
+def _check_command(job_params: dict[str, Any]) -> None:
+    reserved = sorted(set(RESERVED_KEYS) & set(job_params))
+    if reserved:
+        raise InvalidParameters(
+            f"params.{reserved[0]} is reserved: the server alone decides it",
+            field=reserved[0],
+            violation="reserved",
+            reserved=list(RESERVED_KEYS),
+        )
+    command = job_params.get("command")
+    if not isinstance(command, str) or not command:
+        raise InvalidParameters("params.command must name a command", field="command", violation="missing")
+    command_params = job_params.get("params") or {}
+    if not isinstance(command_params, dict):
+        raise InvalidParameters("params.params must be an object", field="params.params", violation="type")
+    try:
+        server.validate_command(command, command_params)
+    except KeyError:
+        raise InvalidParameters(
+            f"unknown command {command!r}", field="command", violation="value", got=command
+        ) from None
+    except ValidationError as error:
+        raise InvalidParameters(error.message, **(error.data or {})) from error

@@ -1,0 +1,81 @@
+"""What all queue commands share: how they find the queue, and the one place that maps errors to results."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from mcp_proxy_adapter.commands.base import Command
+from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
+
+from mcp_queue_plugin.adapter.bridge.server import adapter_error
+from mcp_queue_plugin.adapter.enqueue import running_manager
+from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.errors import InvalidParameters, QueueError
+
+WAIT_MAX_SECONDS = 55.0
+
+JOB_ID = {"type": "string", "description": "The job's id", "minLength": 1, "maxLength": 200}
+GRACE_SECONDS = {
+    "type": "number",
+    "description": "Seconds the job gets to let go before it is killed; default: the job's own stop_grace_seconds",
+    "minimum": 0,
+    "maximum": 3600,
+}
+WAIT_SECONDS = {
+    "type": "number",
+    "description": (
+        "Wait up to so many seconds for the next change or the end of the job, then answer; over JSON-RPC cut to one "
+        "second below the server's cap for synchronous commands"
+    ),
+    "minimum": 0,
+    "maximum": WAIT_MAX_SECONDS,
+}
+
+
+class QueueCommand(Command):
+    """A command on the queue. Subclasses declare ``properties`` and ``required`` and answer data."""
+
+    properties: ClassVar[dict[str, Any]] = {}
+    required: ClassVar[tuple[str, ...]] = ()
+    category = "queue"
+
+    # NUL bytes and numbers that are not finite are refused by the adapter at any depth.
+    nested_value_spec: ClassVar[dict[str, Any] | None] = {}
+
+    @classmethod
+    def get_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of the parameters."""
+        return {
+            "type": "object",
+            "properties": cls.properties,
+            "required": list(cls.required),
+            "additionalProperties": False,
+        }
+
+    @classmethod
+    def get_result_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of the result."""
+        return SuccessResult.get_schema()
+
+    @abstractmethod
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Do what the command does and answer its data.
+
+        Raises:
+            QueueError: it cannot be done.
+        """
+
+    async def execute(self, **kwargs: Any) -> CommandResult:
+        """Answer, or turn the queue's error into the result that the adapter's clients expect.
+
+        Raises:
+            ValidationError: the adapter's own (-32602), for a parameter that is not valid.
+        """
+        params = {name: value for name, value in kwargs.items() if name in self.properties and value is not None}
+        try:
+            return SuccessResult(data=await self.answer(running_manager(), params))
+        except InvalidParameters as error:
+            raise adapter_error(error) from error
+        except QueueError as error:
+            return ErrorResult(message=error.message, code=error.code, details=error.details())

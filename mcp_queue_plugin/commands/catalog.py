@@ -1,0 +1,27 @@
+"""The queue commands by name."""
+
+from __future__ import annotations
+
+from mcp_queue_plugin.commands.add_job import QueueAddJobCommand
+from mcp_queue_plugin.commands.base import QueueCommand
+from mcp_queue_plugin.commands.change_job import QueueDeleteJobCommand, QueueStartJobCommand, QueueStopJobCommand
+from mcp_queue_plugin.commands.read_jobs import (
+    QueueGetJobLogsCommand,
+    QueueGetJobStatusCommand,
+    QueueHealthCommand,
+    QueueListJobsCommand,
+)
+
+QUEUE_COMMANDS: dict[str, type[QueueCommand]] = {
+    command.name: command
+    for command in (
+        QueueAddJobCommand,
+        QueueStartJobCommand,
+        QueueStopJobCommand,
+        QueueDeleteJobCommand,
+        QueueGetJobStatusCommand,
+        QueueGetJobLogsCommand,
+        QueueListJobsCommand,
+        QueueHealthCommand,
+    )
+}

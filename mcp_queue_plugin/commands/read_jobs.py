@@ -1,0 +1,146 @@
+"""``queue_get_job_status``, ``queue_get_job_logs``, ``queue_list_jobs`` and ``queue_health``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mcp_queue_plugin.adapter.bridge.server import synchronous_cap_seconds
+from mcp_queue_plugin.adapter.health import health_report
+from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.adapter.results import split_streams
+from mcp_queue_plugin.clock import iso8601
+from mcp_queue_plugin.commands.base import JOB_ID, WAIT_SECONDS, QueueCommand
+from mcp_queue_plugin.commands.record import record, row
+from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.queries import JobQuery, LogQuery
+from mcp_queue_plugin.model.states import Status
+
+PAGE_MAX = 1000
+LIST_DEFAULT = 100
+
+
+class QueueGetJobStatusCommand(QueueCommand):
+    """Read a job's record, now or at its next change."""
+
+    name = "queue_get_job_status"
+    descr = (
+        "Get a job's record: status, progress, and its result once it has one. With wait_seconds the answer comes at "
+        "the next change, or at once if the job's version is not known_version any more"
+    )
+    properties: ClassVar[dict[str, Any]] = {
+        "job_id": JOB_ID,
+        "wait_seconds": WAIT_SECONDS,
+        "known_version": {"type": "integer", "description": "The version of the record you know", "minimum": 0},
+    }
+    required = ("job_id",)
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer the record; after a wait also whether it ended without a change."""
+        wait_seconds = params.get("wait_seconds")
+        if wait_seconds is None:
+            return record(await manager.engine.status(params["job_id"]))
+        seconds = min(wait_seconds, max(0.0, synchronous_cap_seconds() - 1.0))
+        answer = await manager.engine.status(
+            params["job_id"], wait_seconds=seconds, known_version=params.get("known_version")
+        )
+        capped = {"wait_capped_seconds": seconds} if seconds < wait_seconds else {}
+        return {**record(answer), "timed_out": answer.timed_out, **capped}
+
+
+class QueueGetJobLogsCommand(QueueCommand):
+    """Read what a job wrote."""
+
+    name = "queue_get_job_logs"
+    descr = "Get a job's log lines, in pages or its tail"
+    properties: ClassVar[dict[str, Any]] = {
+        "job_id": JOB_ID,
+        "stream": {"type": "string", "description": "Only this stream", "enum": ["stdout", "stderr"]},
+        "cursor": {"type": "string", "description": "next_cursor of the page before"},
+        "limit": {"type": "integer", "description": "At most so many lines", "minimum": 1, "maximum": PAGE_MAX},
+        "tail": {"type": "boolean", "description": "The last lines instead of the first"},
+    }
+    required = ("job_id",)
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer one page of lines."""
+        query = LogQuery(
+            stream=params.get("stream"),
+            cursor=_cursor(params) or 0,
+            limit=params.get("limit", PAGE_MAX),
+            tail=params.get("tail", False),
+        )
+        page = await manager.engine.log(params["job_id"], query)
+        return {
+            "job_id": params["job_id"],
+            **split_streams(page),
+            "entries": [
+                {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
+                for entry in page.entries
+            ],
+            "next_cursor": str(page.next_cursor),
+            "dropped_lines": page.dropped_lines,
+        }
+
+
+class QueueListJobsCommand(QueueCommand):
+    """List jobs, without their results."""
+
+    name = "queue_list_jobs"
+    descr = "List jobs; without status_filter deleted ones are left out"
+    properties: ClassVar[dict[str, Any]] = {
+        "status_filter": {
+            "type": "string",
+            "description": "Only jobs with this status",
+            "enum": [status.value for status in Status],
+        },
+        "limit": {"type": "integer", "description": "At most so many jobs", "minimum": 1, "maximum": PAGE_MAX},
+        "queue": {"type": "string", "description": "Only jobs of this queue", "minLength": 1},
+        "job_type": {"type": "string", "description": "Only jobs of this type", "minLength": 1},
+        "command": {"type": "string", "description": "Only jobs of this command", "minLength": 1},
+        "cursor": {"type": "string", "description": "next_cursor of the page before"},
+        "order": {"type": "string", "description": "Newest (default) or oldest first", "enum": ["newest", "oldest"]},
+    }
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer one page of rows, and how many jobs match in all."""
+        status_filter, limit = params.get("status_filter"), params.get("limit", LIST_DEFAULT)
+        page = await manager.engine.list_jobs(
+            JobQuery(
+                status=None if status_filter is None else Status(status_filter),
+                queue=params.get("queue"),
+                job_type=params.get("job_type"),
+                command=params.get("command"),
+                order=params.get("order", "newest"),
+                after_uid=_cursor(params),
+                limit=limit,
+            )
+        )
+        return {
+            "jobs": [row(job) for job in page.jobs],
+            "total_count": page.total_count,
+            "status_filter": status_filter,
+            "limit": limit,
+            "next_cursor": None if page.next_uid is None else str(page.next_uid),
+        }
+
+
+class QueueHealthCommand(QueueCommand):
+    """Say how the queue is."""
+
+    name = "queue_health"
+    descr = "Get the health of the queue: its counts, its workers, and what is wrong with it"
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer the health report."""
+        return health_report(await manager.engine.health(), manager.settings)
+
+
+def _cursor(params: dict[str, Any]) -> int | None:
+    text = params.get("cursor")
+    if text is None:
+        return None
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19):
+        raise InvalidParameters(
+            f"cursor is not a next_cursor of a page: {text!r}", field="cursor", violation="value", got=text
+        )
+    return int(text)

@@ -1,0 +1,70 @@
+"""A job's record as JSON-RPC clients read it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import msgspec
+from mcp_proxy_adapter.commands.queue.command_execution_diagnostics import build_command_execution_fields
+
+from mcp_queue_plugin.adapter.results import error_text
+from mcp_queue_plugin.clock import iso8601
+from mcp_queue_plugin.engine.values import Answer
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.pace import poll_after_seconds
+from mcp_queue_plugin.model.states import Status
+
+
+def row(job: Job) -> dict[str, Any]:
+    """The record without its result, as lists show it."""
+    return {
+        "job_id": job.job_id,
+        "job_type": job.job_type,
+        "command": job.command,
+        "queue": job.options.queue,
+        "status": job.status.value,
+        "phase": job.state.phase,
+        "version": job.version,
+        "progress": job.progress,
+        "description": job.description,
+        "step": job.step,
+        "reason": job.reason,
+        "error": error_text(job),
+        "error_info": None if job.error is None else msgspec.to_builtins(job.error),
+        "attempt": job.attempt,
+        "created_at": iso8601(job.created_at),
+        "started_at": iso8601(job.started_at),
+        "completed_at": iso8601(job.completed_at),
+        "poll_after_seconds": poll_after_seconds(job, time.time()),
+        "has_result": job.has_result,
+        "has_error": job.error is not None,
+        **_success(job),
+    }
+
+
+def record(answer: Answer) -> dict[str, Any]:
+    """The record with its result, and the fields by which the adapter's clients tell success from failure."""
+    result = {} if answer.result is None else json.loads(answer.result)
+    fields = build_command_execution_fields(answer.job.status.value, result)
+    return {**row(answer.job), **fields, "result": result}
+
+
+def _success(job: Job) -> dict[str, Any]:
+    """The adapter's fields for a row, told from the record alone: its result is not read for a list."""
+    completed = job.status is Status.COMPLETED
+    is_command = job.command is not None
+    command_success = completed and not job.completed_with_error if job.status in _ENDED else None
+    return {
+        "job_success": completed,
+        "command_execution": is_command and job.has_result,
+        "command_name": job.command,
+        "command_success": command_success if is_command else None,
+        "inner_success": command_success if is_command else None,
+        "completed_with_error": completed and job.completed_with_error,
+        "native_completed_with_error": False,
+    }
+
+
+_ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.DELETED})

@@ -1,0 +1,75 @@
+"""Jobs that run in the server's own process: recorded like all others, run by no worker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.operations import (
+    Adopt,
+    Applied,
+    Changes,
+    Ending,
+    Finish,
+    Operation,
+    Outcome,
+    OutcomeCallback,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class AdoptedEvents(Protocol):
+    """Who can stop such a job."""
+
+    def on_stop_adopted(self, job: Job) -> None:
+        """Ask the server to stop it."""
+        ...
+
+
+class AdoptedJobs:
+    """The adopted jobs that have not ended yet."""
+
+    def __init__(self, events: AdoptedEvents, submit: Callable[[Operation, OutcomeCallback | None], None]) -> None:
+        """Record through ``submit``; stop through ``events``."""
+        self._events = events
+        self._submit = submit
+        self._jobs: dict[str, Job] = {}
+        self._endings: dict[str, tuple[Ending, str]] = {}
+        """Ends that were reported before the record of their job was committed."""
+        self._adopting: set[str] = set()
+
+    def adopt(self, operation: Adopt) -> None:
+        """Record a job that has just begun."""
+        job_id = operation.submission.job_id
+        self._adopting.add(job_id)
+        self._submit(operation, lambda outcome: self._on_adopted(job_id, outcome))
+
+    def end(self, job_id: str, ending: Ending, description: str) -> None:
+        """Record the end of a job; one that is not known any more (deleted, or never adopted) is passed over."""
+        if job_id in self._adopting:
+            self._endings[job_id] = (ending, description)
+            return
+        job = self._jobs.pop(job_id, None)
+        if job is not None:
+            self._submit(Finish(token=job.token, ending=ending, changes=Changes(description=description)), None)
+
+    def stop(self, job: Job) -> bool:
+        """Ask the server to stop ``job``; False if it is no adopted one."""
+        if job.job_id not in self._jobs:
+            return False
+        self._events.on_stop_adopted(job)
+        return True
+
+    def _on_adopted(self, job_id: str, outcome: Outcome | QueueError) -> None:
+        self._adopting.discard(job_id)
+        ending = self._endings.pop(job_id, None)
+        if not isinstance(outcome, Applied):
+            logger.error("Job %s of the server's own process could not be recorded: %s", job_id, outcome)
+            return
+        self._jobs[job_id] = outcome.job
+        if ending is not None:
+            self.end(job_id, *ending)

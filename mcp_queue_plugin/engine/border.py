@@ -1,0 +1,206 @@
+"""What the server and the engine's process say to each other, as frames.
+
+Every request carries a number of the server's choosing and is answered once under it; pages and reports travel as the
+payload of their answer, parameters and results as payloads that nobody decodes on the way.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from mcp_queue_plugin import errors
+from mcp_queue_plugin.engine.values import EngineOptions
+from mcp_queue_plugin.engine.watch import Until
+from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.operations import EndingKind
+from mcp_queue_plugin.model.queries import JobQuery, LogQuery
+from mcp_queue_plugin.store.protocol import Capabilities
+from mcp_queue_plugin.workers.protocol import Setup
+
+
+class Verb(IntEnum):
+    """The frames of the border: requests of the server, then what the engine says."""
+
+    OPEN = 64
+    WARM_UP = 65
+    CLOSE = 66
+    SUBMIT = 67
+    START = 68
+    STOP = 69
+    DELETE = 70
+    STATUS = 71
+    LOG = 72
+    LIST = 73
+    HEALTH = 74
+    ADOPT = 75
+    END_ADOPTED = 76
+
+    JOB = 96
+    PAGE = 97
+    DONE = 98
+    OPENED = 100
+    ERROR = 99
+
+    ENDED = 112
+    STOP_ADOPTED = 113
+    READY = 114
+    LOGGED = 115
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What all requests have: the number their answer comes under."""
+
+    number: int
+
+
+class OpenRequest(Request, frozen=True, kw_only=True):
+    """OPEN: build the engine and open its store."""
+
+    options: EngineOptions
+    server_pid: int
+
+
+class WarmUpRequest(Request, frozen=True, kw_only=True):
+    """WARM_UP: start workers that are set up like this."""
+
+    setup: Setup
+
+
+class CloseRequest(Request, frozen=True, kw_only=True):
+    """CLOSE: end orderly."""
+
+    timeout_seconds: float
+
+
+class SubmitRequest(Request, frozen=True, kw_only=True):
+    """SUBMIT: store a job; the payload is its parameters."""
+
+    submission: Submission
+    start: bool
+
+
+class JobRequest(Request, frozen=True, kw_only=True):
+    """START, STOP and DELETE."""
+
+    job_id: str
+    reason: str = ""
+    grace_seconds: float | None = None
+
+
+class StatusRequest(Request, frozen=True, kw_only=True):
+    """STATUS: a record, now or after a wait."""
+
+    job_id: str
+    wait_seconds: float | None = None
+    until: Until = "change"
+    known_version: int | None = None
+    with_result: bool = True
+
+
+class LogRequest(Request, frozen=True, kw_only=True):
+    """LOG: a page of a job's log."""
+
+    job_id: str
+    query: LogQuery
+
+
+class ListRequest(Request, frozen=True, kw_only=True):
+    """LIST: a page of jobs."""
+
+    query: JobQuery
+
+
+class HealthRequest(Request, frozen=True, kw_only=True):
+    """HEALTH: how the queue is."""
+
+
+class AdoptNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """ADOPT: a job runs in the server's own process. Not answered."""
+
+    submission: Submission
+    description: str
+
+
+class EndAdoptedNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """END_ADOPTED: such a job has ended; the payload is its result, if ``has_result``. Not answered."""
+
+    job_id: str
+    kind: EndingKind
+    description: str
+    error: str | None = None
+    has_result: bool = False
+
+
+class JobReply(msgspec.Struct, frozen=True, kw_only=True):
+    """JOB: a record; the payload is its result document, if ``has_result``."""
+
+    number: int
+    job: Job
+    has_result: bool = False
+    timed_out: bool = False
+
+
+class PageReply(msgspec.Struct, frozen=True, kw_only=True):
+    """PAGE: the payload is the page as JSON."""
+
+    number: int
+
+
+class DoneReply(msgspec.Struct, frozen=True, kw_only=True):
+    """DONE: it is so."""
+
+    number: int
+
+
+class OpenedReply(msgspec.Struct, frozen=True, kw_only=True):
+    """OPENED: the store is open, and this is what it can do."""
+
+    number: int
+    capabilities: Capabilities
+
+
+class ErrorReply(msgspec.Struct, frozen=True, kw_only=True):
+    """ERROR: a refusal or a failure, by the name of its class in ``errors.py``."""
+
+    number: int
+    name: str
+    message: str
+    data: dict[str, object]
+
+
+class EndedNotice(msgspec.Struct, frozen=True):
+    """ENDED: these jobs have ended."""
+
+    job_ids: tuple[str, ...]
+
+
+class StopAdoptedNotice(msgspec.Struct, frozen=True):
+    """STOP_ADOPTED: a job in the server's own process was asked to stop."""
+
+    job_id: str
+
+
+class LoggedNotice(msgspec.Struct, frozen=True):
+    """LOGGED: a log record of the engine's process, for the server's log."""
+
+    level: int
+    name: str
+    message: str
+
+
+def error_reply(number: int, error: QueueError) -> ErrorReply:
+    """The frame's header for ``error``."""
+    return ErrorReply(number=number, name=type(error).__name__, message=error.message, data=error.data)
+
+
+def error_of(reply: ErrorReply) -> QueueError:
+    """The error that ``error_reply`` made this of."""
+    kind = getattr(errors, reply.name, QueueError)
+    error: QueueError = kind.__new__(kind)
+    QueueError.__init__(error, reply.message, **reply.data)
+    if isinstance(error, errors.JobError):
+        error.job_id = str(reply.data["value"])
+    return error

@@ -1,0 +1,95 @@
+"""One end of a stream socket on an event loop: what is sent in one turn of the loop goes out in one system call."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from mcp_queue_plugin.errors import ProtocolViolation
+from mcp_queue_plugin.workers.protocol import Frame, FrameReader
+
+READ_BYTES = 256 * 1024
+
+
+class Channel:
+    """Frames over a non-blocking socket, on one loop."""
+
+    def __init__(
+        self, sock: socket.socket, *, on_frames: Callable[[list[Frame]], None], on_closed: Callable[[], None]
+    ) -> None:
+        """Call ``on_frames`` with what each read completes, and ``on_closed`` once when the other end is gone."""
+        sock.setblocking(False)
+        self._socket = sock
+        self._on_frames = on_frames
+        self._on_closed = on_closed
+        self._reader = FrameReader()
+        self._outgoing: list[bytes] = []
+        self._unsent = memoryview(b"")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flush_scheduled = False
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read and write on ``loop`` from now on."""
+        self._loop = loop
+        loop.add_reader(self._socket, self._read)
+        self._flush_scheduled = False
+        if self._outgoing or self._unsent:
+            self._schedule_flush()
+
+    def detach(self) -> None:
+        """Leave the loop; the socket stays open."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+        self._loop = None
+
+    def close(self) -> None:
+        """Leave the loop and close the socket."""
+        self.detach()
+        self._socket.close()
+
+    def send(self, frame: bytes) -> None:
+        """Send ``frame`` with the others of this turn of the loop."""
+        self._outgoing.append(frame)
+        self._schedule_flush()
+
+    def flush(self) -> None:
+        """Send now what waits."""
+        self._flush_scheduled = False
+        if self._loop is None or not (self._outgoing or self._unsent):
+            return
+        pending = b"".join((self._unsent, *self._outgoing))
+        self._outgoing.clear()
+        try:
+            sent = self._socket.send(pending)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            # The other end is gone; the reader learns it and tells.
+            self._unsent = memoryview(b"")
+            return
+        self._unsent = memoryview(pending)[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._socket, self.flush)
+        else:
+            self._loop.remove_writer(self._socket)
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_scheduled and self._loop is not None:
+            self._flush_scheduled = True
+            self._loop.call_soon(self.flush)
+
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(READ_BYTES)
+            frames = list(self._reader.feed(data))
+        except BlockingIOError:
+            return
+        except (OSError, ProtocolViolation):
+            data, frames = b"", []
+        if frames:
+            self._on_frames(frames)
+        if not data:
+            self.detach()
+            self._on_closed()

@@ -1,0 +1,140 @@
+"""The server's side of the engine: its verbs, asked over the border."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from mcp_queue_plugin.engine import border
+from mcp_queue_plugin.engine.border import Verb
+from mcp_queue_plugin.engine.connection import Connection
+from mcp_queue_plugin.engine.notices import ClientEvents
+from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions
+from mcp_queue_plugin.engine.watch import Until
+from mcp_queue_plugin.model.job import Submission
+from mcp_queue_plugin.model.operations import EndingKind
+from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.store.protocol import Capabilities
+from mcp_queue_plugin.workers.protocol import Setup, decode
+
+PageT = TypeVar("PageT", JobPage, LogPage, EngineHealth)
+
+
+class EngineClient:
+    """Asks one engine, from any thread and event loop."""
+
+    def __init__(self, events: ClientEvents) -> None:
+        """Report to ``events``."""
+        self._connection = Connection(events)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the engine is there to be asked."""
+        return self._connection.is_open
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process, None when there is none."""
+        return self._connection.pid
+
+    async def start(self, options: EngineOptions) -> Capabilities:
+        """Start the engine and open its store; see ``Connection.open``."""
+        return await self._connection.open(options)
+
+    async def warm_up(self, setup: Setup) -> None:
+        """Start workers that are set up by ``setup`` and begin to run jobs."""
+        await self._connection.ask(Verb.WARM_UP, lambda number: border.WarmUpRequest(number=number, setup=setup))
+
+    async def close(self, timeout_seconds: float) -> None:
+        """End the engine orderly; see ``Connection.close``."""
+        await self._connection.close(timeout_seconds)
+
+    async def submit(self, submission: Submission, params: bytes, *, start: bool) -> Answer:
+        """Store a job; see ``Engine.submit``."""
+        return await self._ask_job(
+            Verb.SUBMIT,
+            lambda number: border.SubmitRequest(number=number, submission=submission, start=start),
+            params,
+        )
+
+    async def start_job(self, job_id: str) -> Answer:
+        """Queue an added job; see ``Engine.start``."""
+        return await self._ask_job(Verb.START, lambda number: border.JobRequest(number=number, job_id=job_id))
+
+    async def stop_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
+        """Stop a job; see ``Engine.stop``."""
+        return await self._ask_job(
+            Verb.STOP,
+            lambda number: border.JobRequest(number=number, job_id=job_id, reason=reason, grace_seconds=grace_seconds),
+        )
+
+    async def delete_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
+        """Delete a job; see ``Engine.delete``."""
+        return await self._ask_job(
+            Verb.DELETE,
+            lambda number: border.JobRequest(number=number, job_id=job_id, reason=reason, grace_seconds=grace_seconds),
+        )
+
+    async def status(
+        self,
+        job_id: str,
+        *,
+        wait_seconds: float | None = None,
+        until: Until = "change",
+        known_version: int | None = None,
+        with_result: bool = True,
+    ) -> Answer:
+        """Answer a job's record, now or after a wait; see ``Engine.status``."""
+        return await self._ask_job(
+            Verb.STATUS,
+            lambda number: border.StatusRequest(
+                number=number,
+                job_id=job_id,
+                wait_seconds=wait_seconds,
+                until=until,
+                known_version=known_version,
+                with_result=with_result,
+            ),
+        )
+
+    async def log(self, job_id: str, query: LogQuery) -> LogPage:
+        """One page of a job's log.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        return await self._ask_page(
+            LogPage, Verb.LOG, lambda number: border.LogRequest(number=number, job_id=job_id, query=query)
+        )
+
+    async def list_jobs(self, query: JobQuery) -> JobPage:
+        """One page of jobs."""
+        return await self._ask_page(JobPage, Verb.LIST, lambda number: border.ListRequest(number=number, query=query))
+
+    async def health(self) -> EngineHealth:
+        """Answer how the queue is."""
+        return await self._ask_page(EngineHealth, Verb.HEALTH, lambda number: border.HealthRequest(number=number))
+
+    def adopt(self, submission: Submission, params: bytes, description: str) -> None:
+        """Record a job that runs in this process; callable from any thread, not answered."""
+        notice = border.AdoptNotice(submission=submission, description=description)
+        self._connection.post(Verb.ADOPT, notice, params)
+
+    def end_adopted(
+        self, job_id: str, kind: EndingKind, description: str, *, error: str | None, result: bytes | None
+    ) -> None:
+        """Record the end of such a job; callable from any thread, not answered."""
+        notice = border.EndAdoptedNotice(
+            job_id=job_id, kind=kind, description=description, error=error, has_result=result is not None
+        )
+        self._connection.post(Verb.END_ADOPTED, notice, result or b"")
+
+    async def _ask_job(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Answer:
+        frame = await self._connection.ask(verb, request, payload)
+        reply = decode(frame.header, border.JobReply)
+        return Answer(reply.job, frame.payload if reply.has_result else None, reply.timed_out)
+
+    async def _ask_page(self, model: type[PageT], verb: Verb, request: Callable[[int], object]) -> PageT:
+        return msgspec.json.decode((await self._connection.ask(verb, request)).payload, type=model)

@@ -1,0 +1,138 @@
+"""Group commit: everything asked for in one turn of the loop shares one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mcp_queue_plugin.errors import StoreUnavailable
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.operations import Applied, Claimed, Finish, Operation, Outcome, OutcomeCallback, Report
+from mcp_queue_plugin.store.protocol import JobStore
+
+RETRY_FIRST_SECONDS = 0.1
+RETRY_MAX_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class _Entry(NamedTuple):
+    operation: Operation
+    callback: OutcomeCallback | None
+
+
+class Committer:
+    """Hands operations to the store in groups, one group at a time.
+
+    A caller learns the outcome after the commit. When a commit fails, what was asked for fails with the store's error;
+    what attempts have produced is kept and tried again until the store takes it.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        *,
+        before_commit: Callable[[], None],
+        on_committed: Callable[[Sequence[Job]], None],
+    ) -> None:
+        """Call ``before_commit`` while a group can still grow, ``on_committed`` with the changed records after it."""
+        self._store = store
+        self._before_commit = before_commit
+        self._on_committed = on_committed
+        self._entries: list[_Entry] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._retry_seconds = RETRY_FIRST_SECONDS
+        self._held = False
+        self._task: asyncio.Task[None] | None = None
+        self.failure: StoreUnavailable | None = None
+        """Why the last commit failed; None when it succeeded."""
+
+    def start(self) -> None:
+        """Begin to commit on the running loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+
+    def submit(self, operation: Operation, callback: OutcomeCallback | None = None) -> None:
+        """Put ``operation`` into the next group; ``callback`` gets its outcome, or the error of the commit."""
+        self._entries.append(_Entry(operation, callback))
+        self._held = False
+        self.wake()
+
+    def wake(self) -> None:
+        """Let a group begin even if nothing was submitted: ``before_commit`` may have something to add."""
+        self._idle.clear()
+        self._wake.set()
+
+    async def drain(self, timeout_seconds: float) -> bool:
+        """Wait until everything submitted is committed; False if it was not within the time."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop committing; what is still held is given up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            # One more turn of the loop: everything that is ready now joins the group.
+            await asyncio.sleep(0)
+            self._wake.clear()
+            self._before_commit()
+            if self._entries and not self._held:
+                await self._commit()
+            if not self._entries:
+                self._idle.set()
+
+    async def _commit(self) -> None:
+        group, self._entries = self._entries, []
+        try:
+            outcomes = await self._store.apply([entry.operation for entry in group])
+        except StoreUnavailable as error:
+            self._keep_for_retry(group, error)
+            return
+        self.failure = None
+        self._retry_seconds = RETRY_FIRST_SECONDS
+        # Watchers first: who is answered that a job has ended must find it so everywhere.
+        self._on_committed(_changed(outcomes))
+        for entry, outcome in zip(group, outcomes, strict=True):
+            if entry.callback is not None:
+                entry.callback(outcome)
+
+    def _keep_for_retry(self, group: list[_Entry], error: StoreUnavailable) -> None:
+        kept = [entry for entry in group if isinstance(entry.operation, Report | Finish)]
+        self._entries[:0] = kept
+        self._held = bool(kept)
+        if self.failure is None:
+            logger.error("The store failed; %d results of attempts are kept and tried again: %s", len(kept), error)
+        self.failure = error
+        for entry in group:
+            if entry.callback is not None and not isinstance(entry.operation, Report | Finish):
+                entry.callback(error)
+        if kept:
+            asyncio.get_running_loop().call_later(self._retry_seconds, self._retry)
+            self._retry_seconds = min(self._retry_seconds * 2, RETRY_MAX_SECONDS)
+
+    def _retry(self) -> None:
+        self._held = False
+        self.wake()
+
+
+def _changed(outcomes: Sequence[Outcome]) -> list[Job]:
+    jobs: list[Job] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Applied):
+            if outcome.changed:
+                jobs.append(outcome.job)
+        elif isinstance(outcome, Claimed):
+            jobs.extend(job for job, _ in outcome.jobs)
+    return jobs

@@ -1,0 +1,208 @@
+"""The server's connection to the engine's process, usable from whatever thread and event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from mcp_queue_plugin.engine import border
+from mcp_queue_plugin.engine.border import Verb
+from mcp_queue_plugin.engine.channel import Channel
+from mcp_queue_plugin.engine.notices import ClientEvents, deliver
+from mcp_queue_plugin.engine.process import EngineProcess
+from mcp_queue_plugin.engine.values import EngineOptions
+from mcp_queue_plugin.errors import EngineLost, EngineNotRunning, EngineStartFailed, QueueError
+from mcp_queue_plugin.store.protocol import Capabilities
+from mcp_queue_plugin.workers.protocol import Frame, decode, encode
+
+CLOSE_EXTRA_SECONDS = 20.0
+
+logger = logging.getLogger(__name__)
+
+
+class Connection:
+    """The engine's process and the socket to it. The socket lives on a home loop; other loops and threads pass to it.
+
+    When the home loop is not running any more, the loop of the next call becomes the home: an application may start the
+    queue on one loop and go on with another.
+    """
+
+    def __init__(self, events: ClientEvents) -> None:
+        """Report to ``events``."""
+        self._events = events
+        self._process: EngineProcess | None = None
+        self._channel: Channel | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._home_lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._closing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the engine is there to be asked."""
+        return self._channel is not None and not self._closing
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process, None when there is none."""
+        return None if self._process is None else self._process.pid
+
+    async def open(self, options: EngineOptions) -> Capabilities:
+        """Start the engine's process and open its store, within ``options.start_timeout_seconds``.
+
+        Raises:
+            StoreError: the store cannot be used.
+            EngineStartFailed: the process did not come up; the message carries its standard error.
+        """
+        self._process = process = EngineProcess.spawn()
+        self._closing = False
+        self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
+        try:
+            async with asyncio.timeout(options.start_timeout_seconds):
+                frame = await self.ask(
+                    Verb.OPEN,
+                    lambda number: border.OpenRequest(number=number, options=options, server_pid=os.getpid()),
+                )
+        except TimeoutError as error:
+            raise self._start_failed(f"it did not answer within {options.start_timeout_seconds:g} s") from error
+        except EngineLost as error:
+            raise self._start_failed("its process ended") from error
+        except BaseException:
+            self._forget()
+            raise
+        return decode(frame.header, border.OpenedReply).capabilities
+
+    async def close(self, timeout_seconds: float) -> None:
+        """End the engine: running jobs get ``timeout_seconds``, then go back to the queue. No process is left."""
+        if self._process is None:
+            return
+        try:
+            if self.is_open:
+                self._closing = True
+                async with asyncio.timeout(timeout_seconds + CLOSE_EXTRA_SECONDS):
+                    await self._exchange(
+                        Verb.CLOSE, lambda number: border.CloseRequest(number=number, timeout_seconds=timeout_seconds)
+                    )
+        except (TimeoutError, EngineLost):
+            logger.exception("The queue's engine did not end orderly; it is killed")
+        finally:
+            self._forget()
+
+    async def ask(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Frame:
+        """Send a request, built for its number, and wait for the answer.
+
+        Raises:
+            QueueError: what the engine answered, or that it is not there to answer.
+        """
+        if self._closing:
+            raise EngineNotRunning
+        return await self._exchange(verb, request, payload)
+
+    def post(self, verb: Verb, notice: object, payload: bytes = b"") -> None:
+        """Send what is not answered; callable from any thread.
+
+        Raises:
+            EngineNotRunning: the engine is not there.
+        """
+        if self._closing:
+            raise EngineNotRunning
+        self._send(encode(verb, notice, payload))
+
+    async def _exchange(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Frame:
+        number = next(self._numbers)
+        frame = encode(verb, request(number), payload)
+        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            self._send(frame)
+            return await future
+        finally:
+            self._waiting.pop(number, None)
+
+    def _send(self, frame: bytes) -> None:
+        channel = self._channel
+        if channel is None:
+            raise EngineNotRunning
+        home = self._home_loop(channel)
+        if home is _running_loop():
+            channel.send(frame)
+        else:
+            home.call_soon_threadsafe(channel.send, frame)
+
+    def _home_loop(self, channel: Channel) -> asyncio.AbstractEventLoop:
+        home = self._home
+        if home is not None and home.is_running():
+            return home
+        with self._home_lock:
+            if self._home is None or not self._home.is_running():
+                loop = _running_loop()
+                if loop is None:
+                    raise EngineNotRunning("the event loop that the queue was used on has ended; call from a new one")
+                channel.detach()
+                channel.attach(loop)
+                self._home = loop
+            return self._home
+
+    def _on_frames(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            if not deliver(self._events, frame):
+                self._settle(msgspec.json.decode(frame.header, type=border.PageReply).number, frame)
+
+    def _settle(self, number: int, frame: Frame) -> None:
+        future = self._waiting.get(number)
+        if future is None:
+            return
+        outcome: Frame | QueueError = frame
+        if frame.kind == Verb.ERROR:
+            outcome = border.error_of(decode(frame.header, border.ErrorReply))
+        loop = future.get_loop()
+        if loop is self._home:
+            _resolve(future, outcome)
+        elif not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, future, outcome)
+
+    def _on_closed(self) -> None:
+        lost = EngineLost()
+        for future in list(self._waiting.values()):
+            future.get_loop().call_soon_threadsafe(_resolve, future, lost)
+        if not self._closing and self._process is not None:
+            logger.critical("The queue's engine is gone: %s", self._process.describe_end())
+            self._channel = None
+            self._events.on_lost()
+
+    def _start_failed(self, reason: str) -> EngineStartFailed:
+        assert self._process is not None
+        description = self._process.describe_end()
+        self._forget()
+        return EngineStartFailed(f"the queue's engine did not start: {reason}. {description}")
+
+    def _forget(self) -> None:
+        channel, process = self._channel, self._process
+        self._channel = self._process = self._home = None
+        if channel is not None:
+            channel.close()
+        if process is not None:
+            process.end()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _resolve(future: asyncio.Future[Frame], outcome: Frame | QueueError) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, QueueError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

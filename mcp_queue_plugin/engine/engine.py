@@ -1,0 +1,265 @@
+"""The engine: every verb of the queue, over one store and one pool of workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from mcp_queue_plugin.clock import Clock
+from mcp_queue_plugin.engine.adopted import AdoptedJobs
+from mcp_queue_plugin.engine.commits import Committer
+from mcp_queue_plugin.engine.dispatch import Dispatcher
+from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, Reply
+from mcp_queue_plugin.engine.watch import Until, Watchers
+from mcp_queue_plugin.errors import JobAlreadyExists, JobNotFound, JobStateInvalid, QueueError
+from mcp_queue_plugin.model import log_lines
+from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.operations import (
+    Add,
+    Adopt,
+    Applied,
+    Delete,
+    Ending,
+    Operation,
+    Outcome,
+    OutcomeCallback,
+    Refusal,
+    Refused,
+    Start,
+    Stop,
+)
+from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.states import ENDED_STATES, State
+from mcp_queue_plugin.store.protocol import Capabilities, JobStore
+from mcp_queue_plugin.workers.protocol import Setup
+
+logger = logging.getLogger(__name__)
+
+STOP_WAIT_EXTRA_SECONDS = 2.0
+STOP_WAIT_MAX_SECONDS = 15.0
+
+
+class Engine:
+    """One async object, used from one loop. Verbs answer through callbacks, after the commit they need."""
+
+    def __init__(self, store: JobStore, options: EngineOptions, events: EngineEvents, clock: Clock) -> None:
+        """Build the engine over ``store``; nothing runs before ``open``."""
+        self._store = store
+        self._options = options
+        self._events = events
+        self._clock = clock
+        self._watchers = Watchers()
+        self._adopted = AdoptedJobs(self._events, self._submit_operation)
+        self._dispatcher = Dispatcher(
+            max_workers=options.max_concurrent_jobs,
+            min_workers=options.min_workers,
+            start_timeout_seconds=options.start_timeout_seconds,
+            clock=clock,
+            queued_count=self._queued_count,
+            on_ready=events.on_ready,
+        )
+        self._committer = Committer(
+            store, before_commit=self._dispatcher.before_commit, on_committed=self._on_committed
+        )
+        self._dispatcher.attach(self._committer)
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> Capabilities:
+        """Open and recover the store.
+
+        Raises:
+            StoreError: the store cannot be used; see ``JobStore.open``.
+        """
+        recovered = await self._store.open()
+        if recovered:
+            logger.warning("Recovered %d jobs that were running when their server ended", len(recovered))
+        self._committer.start()
+        return self._store.capabilities
+
+    def warm_up(self, setup: Setup) -> None:
+        """Start workers that are set up by ``setup`` and begin to run jobs."""
+        self._dispatcher.warm_up(setup)
+
+    async def close(self, timeout_seconds: float) -> None:
+        """End orderly: running jobs get ``timeout_seconds``, then go back to the queue; no process is left."""
+        await self._dispatcher.close(timeout_seconds)
+        await self._committer.drain(STOP_WAIT_MAX_SECONDS)
+        await self._committer.close()
+        await self._store.close()
+
+    async def abandon(self) -> None:
+        """Let go of the store without an end for the jobs that run: the next owner recovers them."""
+        await self._committer.close()
+        await self._store.close()
+
+    def submit(self, submission: Submission, params: bytes, *, start: bool, reply: Reply) -> None:
+        """Store a job and, with ``start``, queue it in the same step."""
+        self._change(Add(submission=submission, params=params, start=start), submission.job_id, reply)
+        if start:
+            self._dispatcher.expect_queued()
+
+    def start(self, job_id: str, *, reply: Reply) -> None:
+        """Queue an added job. Starting a started job changes nothing."""
+        self._change(Start(job_id), job_id, reply)
+        self._dispatcher.expect_queued()
+
+    def stop(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
+        """Stop a job; the answer comes when it has let go, or after a while with the job still ``stopping``."""
+        self._let_go(Stop(job_id, reason), "end", grace_seconds, reply)
+
+    def delete(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
+        """Delete a job; a running one is stopped first. The answer comes as with ``stop``."""
+        self._let_go(Delete(job_id, reason), "deleted", grace_seconds, reply)
+
+    def adopt(self, submission: Submission, params: bytes, description: str) -> None:
+        """Keep the record of a job that runs in the server's own process."""
+        self._adopted.adopt(Adopt(submission=submission, params=params, description=description))
+
+    def end_adopted(self, job_id: str, ending: Ending, description: str) -> None:
+        """Store the end of an adopted job; one that was never adopted is ignored."""
+        self._adopted.end(job_id, ending, description)
+
+    async def status(
+        self,
+        job_id: str,
+        *,
+        wait_seconds: float | None,
+        until: Until,
+        known_version: int | None,
+        with_result: bool,
+        reply: Reply,
+    ) -> None:
+        """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``."""
+        job = await self._store.get(job_id)
+        if job is None:
+            reply(JobNotFound(job_id))
+            return
+
+        def on_over(over: Job | None) -> None:
+            self._answer(job_id, over, reply, with_result=with_result)
+
+        if wait_seconds is None:
+            on_over(job)
+        else:
+            self._watchers.add(
+                job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
+            )
+
+    async def log(self, job_id: str, query: LogQuery) -> LogPage:
+        """One page of a job's log.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        job = await self._store.get(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return log_lines.page(await self._store.log(job.uid), query)
+
+    async def list_jobs(self, query: JobQuery) -> JobPage:
+        """One page of jobs."""
+        return await self._store.list_jobs(query)
+
+    async def health(self) -> EngineHealth:
+        """Say how the queue is."""
+        return EngineHealth(
+            capabilities=self._store.capabilities,
+            counts=await self._store.counts(),
+            workers=self._dispatcher.pool.statistics(),
+            max_concurrent_jobs=self._options.max_concurrent_jobs,
+            waiting_calls=len(self._watchers),
+            oldest_queued_at=await self._store.oldest_queued_at(),
+            issues=self._issues(),
+        )
+
+    def _submit_operation(self, operation: Operation, callback: OutcomeCallback | None) -> None:
+        self._committer.submit(operation, callback)
+
+    def _issues(self) -> tuple[str, ...]:
+        issues = []
+        if self._committer.failure is not None:
+            issues.append(f"the store does not take writes: {self._committer.failure.message}")
+        if self._dispatcher.broken is not None:
+            issues.append(f"workers do not start: {self._dispatcher.broken.message}")
+        return tuple(issues)
+
+    async def _queued_count(self) -> int:
+        return (await self._store.counts()).of(State.QUEUED)
+
+    def _change(self, operation: Operation, job_id: str, reply: Reply) -> None:
+        def on_outcome(outcome: Outcome | QueueError) -> None:
+            reply(_answer_of(outcome, operation, job_id))
+
+        self._committer.submit(operation, on_outcome)
+
+    def _let_go(self, operation: Stop | Delete, until: Until, grace_seconds: float | None, reply: Reply) -> None:
+        def on_outcome(outcome: Outcome | QueueError) -> None:
+            answer = _answer_of(outcome, operation, operation.job_id)
+            if isinstance(answer, Answer) and answer.job.state is State.STOPPING:
+                self._make_let_go(answer.job, until, grace_seconds, reply)
+            else:
+                reply(answer)
+
+        self._committer.submit(operation, on_outcome)
+
+    def _make_let_go(self, job: Job, until: Until, grace_seconds: float | None, reply: Reply) -> None:
+        if not self._adopted.stop(job):
+            self._dispatcher.stop(job, grace_seconds)
+        grace = job.options.stop_grace_seconds if grace_seconds is None else grace_seconds
+        self._watchers.add(
+            job,
+            until=until,
+            known_version=None,
+            timeout_seconds=min(grace + STOP_WAIT_EXTRA_SECONDS, STOP_WAIT_MAX_SECONDS),
+            callback=lambda over: reply(Answer(over or job, timed_out=over is None)),
+        )
+
+    def _on_committed(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._watchers.notify(job)
+            if job.state in ENDED_STATES:
+                self._events.on_ended(job)
+            if job.state is State.STOPPED and job.delete_requested:
+                self._committer.submit(Delete(job.job_id, job.reason or "deleted by request"))
+
+    def _answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
+        """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""
+        if job is not None and not (with_result and job.has_result):
+            reply(Answer(job))
+            return
+        task = asyncio.get_running_loop().create_task(self._read_answer(job_id, job, reply, with_result=with_result))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+
+    async def _read_answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
+        found = job or await self._store.get(job_id)
+        if found is None:
+            reply(JobNotFound(job_id))
+            return
+        result = await self._store.result(found.uid) if with_result and found.has_result else None
+        reply(Answer(found, result, timed_out=job is None))
+
+
+def _answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) -> Answer | QueueError:
+    match outcome:
+        case Applied(job=job):
+            return Answer(job)
+        case Refused(refusal=Refusal.NOT_FOUND):
+            return JobNotFound(job_id)
+        case Refused(refusal=Refusal.ALREADY_EXISTS):
+            return JobAlreadyExists(job_id)
+        case Refused(job=Job() as job):
+            action, allowed = _ACTIONS[type(operation)]
+            return JobStateInvalid(
+                job_id, action=action, current_status=job.status.value, allowed_statuses=list(allowed)
+            )
+        case QueueError():
+            return outcome
+    raise AssertionError(f"the store answered {operation!r} with {outcome!r}")
+
+
+_ACTIONS: dict[type, tuple[str, tuple[str, ...]]] = {
+    Start: ("start", ("pending",)),
+    Stop: ("stop", ("pending", "running")),
+}

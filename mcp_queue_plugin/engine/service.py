@@ -1,0 +1,265 @@
+"""The engine's side of the border: one server's requests, handed to the engine and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import traceback
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mcp_queue_plugin.clock import system_clock
+from mcp_queue_plugin.engine import border
+from mcp_queue_plugin.engine.border import Verb
+from mcp_queue_plugin.engine.channel import Channel
+from mcp_queue_plugin.engine.engine import Engine
+from mcp_queue_plugin.engine.values import Answer, EngineOptions
+from mcp_queue_plugin.errors import EngineNotRunning, EngineStartFailed, QueueError
+from mcp_queue_plugin.model.job import ErrorInfo, Job
+from mcp_queue_plugin.model.operations import Ending
+from mcp_queue_plugin.store.sqlite import SqliteStore
+from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers.protocol import Frame, Ready, decode, encode
+
+Handler = Callable[["Service", Frame], Coroutine[Any, Any, None] | None]
+
+logger = logging.getLogger(__name__)
+
+
+class Service:
+    """Serves one server over one socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Serve the server at the other end of ``sock``."""
+        self._channel = Channel(sock, on_frames=self._on_frames, on_closed=self._on_server_gone)
+        self._engine: Engine | None = None
+        self._ended: list[str] = []
+        self._finished = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server_pidfd: int | None = None
+
+    async def run(self) -> None:
+        """Serve until the server has closed the engine or is gone."""
+        self._channel.attach(asyncio.get_running_loop())
+        await self._finished.wait()
+        if self._engine is not None:
+            # The server is gone: first what runs for nobody, then the store, which forgets nothing committed.
+            warden.kill_descendants_of_self()
+            await self._engine.abandon()
+        self._channel.flush()
+
+    def on_ended(self, job: Job) -> None:
+        """Tell the server of a job's end, together with the others of this turn."""
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._send_ended)
+        self._ended.append(job.job_id)
+
+    def on_stop_adopted(self, job: Job) -> None:
+        """Pass a stop on to the server."""
+        self._send(Verb.STOP_ADOPTED, border.StopAdoptedNotice(job.job_id))
+
+    def on_ready(self, ready: Ready) -> None:
+        """Tell the server what its workers know."""
+        self._channel.send(encode(Verb.READY, None, msgspec.json.encode(ready)))
+
+    def log(self, level: int, name: str, message: str) -> None:
+        """Hand a log record to the server's log."""
+        self._send(Verb.LOGGED, border.LoggedNotice(level, name, message))
+
+    def _on_frames(self, frames: list[Frame]) -> None:
+        waiting = [coroutine for frame in frames if (coroutine := _HANDLERS[Verb(frame.kind)](self, frame)) is not None]
+        if waiting:
+            self._spawn(_one_after_the_other(waiting))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_fail_loudly)
+
+    def _on_server_gone(self) -> None:
+        self._finished.set()
+
+    def _send(self, verb: Verb, header: object, payload: bytes = b"") -> None:
+        self._channel.send(encode(verb, header, payload))
+
+    def _send_ended(self) -> None:
+        job_ids, self._ended = self._ended, []
+        for start in range(0, len(job_ids), _ENDED_PER_FRAME):
+            self._send(Verb.ENDED, border.EndedNotice(tuple(job_ids[start : start + _ENDED_PER_FRAME])))
+
+    def _reply(self, number: int, answer: Answer | QueueError) -> None:
+        if isinstance(answer, QueueError):
+            self._send(Verb.ERROR, border.error_reply(number, answer))
+            return
+        header = border.JobReply(
+            number=number, job=answer.job, has_result=answer.result is not None, timed_out=answer.timed_out
+        )
+        self._send(Verb.JOB, header, answer.result or b"")
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise EngineNotRunning
+        return self._engine
+
+    async def open(self, frame: Frame) -> None:
+        """OPEN: build the engine; a failure is answered with its traceback."""
+        request = decode(frame.header, border.OpenRequest)
+        try:
+            self._watch_server(request.server_pid)
+            engine = Engine(_store_of(request.options), request.options, self, system_clock())
+            capabilities = await engine.open()
+        except QueueError as error:
+            self._reply(request.number, error)
+        except OSError as error:
+            failure = EngineStartFailed(f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+            self._reply(request.number, failure)
+        else:
+            self._engine = engine
+            self._send(Verb.OPENED, border.OpenedReply(number=request.number, capabilities=capabilities))
+
+    def warm_up(self, frame: Frame) -> None:
+        """WARM_UP."""
+        request = decode(frame.header, border.WarmUpRequest)
+        self._running().warm_up(request.setup)
+        self._send(Verb.DONE, border.DoneReply(number=request.number))
+
+    async def close(self, frame: Frame) -> None:
+        """CLOSE."""
+        request = decode(frame.header, border.CloseRequest)
+        if self._engine is not None:
+            await self._engine.close(request.timeout_seconds)
+            self._engine = None
+        self._send(Verb.DONE, border.DoneReply(number=request.number))
+        self._finished.set()
+
+    def submit(self, frame: Frame) -> None:
+        """SUBMIT."""
+        request = decode(frame.header, border.SubmitRequest)
+        self._running().submit(
+            request.submission,
+            frame.payload,
+            start=request.start,
+            reply=lambda answer: self._reply(request.number, answer),
+        )
+
+    def start(self, frame: Frame) -> None:
+        """START."""
+        request = decode(frame.header, border.JobRequest)
+        self._running().start(request.job_id, reply=lambda answer: self._reply(request.number, answer))
+
+    def stop(self, frame: Frame) -> None:
+        """STOP."""
+        self._let_go(self._running().stop, frame)
+
+    def delete(self, frame: Frame) -> None:
+        """DELETE."""
+        self._let_go(self._running().delete, frame)
+
+    def _let_go(self, verb: Callable[..., None], frame: Frame) -> None:
+        request = decode(frame.header, border.JobRequest)
+        verb(
+            request.job_id,
+            reason=request.reason,
+            grace_seconds=request.grace_seconds,
+            reply=lambda answer: self._reply(request.number, answer),
+        )
+
+    async def status(self, frame: Frame) -> None:
+        """STATUS."""
+        request = decode(frame.header, border.StatusRequest)
+        await self._running().status(
+            request.job_id,
+            wait_seconds=request.wait_seconds,
+            until=request.until,
+            known_version=request.known_version,
+            with_result=request.with_result,
+            reply=lambda answer: self._reply(request.number, answer),
+        )
+
+    async def log_page(self, frame: Frame) -> None:
+        """LOG."""
+        request = decode(frame.header, border.LogRequest)
+        await self._reply_page(request.number, self._running().log(request.job_id, request.query))
+
+    async def list_jobs(self, frame: Frame) -> None:
+        """LIST."""
+        request = decode(frame.header, border.ListRequest)
+        await self._reply_page(request.number, self._running().list_jobs(request.query))
+
+    async def health(self, frame: Frame) -> None:
+        """HEALTH."""
+        request = decode(frame.header, border.HealthRequest)
+        await self._reply_page(request.number, self._running().health())
+
+    async def _reply_page(self, number: int, page: Coroutine[Any, Any, object]) -> None:
+        try:
+            payload = msgspec.json.encode(await page)
+        except QueueError as error:
+            self._reply(number, error)
+        else:
+            self._send(Verb.PAGE, border.PageReply(number=number), payload)
+
+    def adopt(self, frame: Frame) -> None:
+        """ADOPT."""
+        notice = decode(frame.header, border.AdoptNotice)
+        self._running().adopt(notice.submission, frame.payload, notice.description)
+
+    def end_adopted(self, frame: Frame) -> None:
+        """END_ADOPTED."""
+        notice = decode(frame.header, border.EndAdoptedNotice)
+        ending = Ending(
+            kind=notice.kind,
+            result=frame.payload if notice.has_result else None,
+            error=None if notice.error is None else ErrorInfo(type="CommandFailed", message=notice.error),
+        )
+        self._running().end_adopted(notice.job_id, ending, notice.description)
+
+    def _watch_server(self, server_pid: int) -> None:
+        self._server_pidfd = os.pidfd_open(server_pid)
+        asyncio.get_running_loop().add_reader(self._server_pidfd, self._on_server_gone)
+        if os.getppid() != server_pid:
+            self._on_server_gone()
+
+
+_ENDED_PER_FRAME = 200
+
+_HANDLERS: dict[Verb, Handler] = {
+    Verb.OPEN: Service.open,
+    Verb.WARM_UP: Service.warm_up,
+    Verb.CLOSE: Service.close,
+    Verb.SUBMIT: Service.submit,
+    Verb.START: Service.start,
+    Verb.STOP: Service.stop,
+    Verb.DELETE: Service.delete,
+    Verb.STATUS: Service.status,
+    Verb.LOG: Service.log_page,
+    Verb.LIST: Service.list_jobs,
+    Verb.HEALTH: Service.health,
+    Verb.ADOPT: Service.adopt,
+    Verb.END_ADOPTED: Service.end_adopted,
+}
+
+
+async def _one_after_the_other(coroutines: list[Coroutine[Any, Any, None]]) -> None:
+    for coroutine in coroutines:
+        await coroutine
+
+
+def _fail_loudly(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+
+
+def _store_of(options: EngineOptions) -> SqliteStore:
+    return SqliteStore(
+        Path(options.path),
+        durability="full" if options.durability == "full" else "normal",
+        clock=system_clock(),
+        temporary=options.temporary,
+    )

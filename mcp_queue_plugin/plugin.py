@@ -1,0 +1,126 @@
+"""The composition root: one line builds everything and hooks it into the adapter's start-up and shutdown."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from mcp_proxy_adapter.core.config.section_validators import register_section_validator
+from mcp_proxy_adapter.core.config.validators.base_validator import ValidationError
+
+from mcp_queue_plugin.adapter import enqueue
+from mcp_queue_plugin.adapter.bridge import server
+from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
+from mcp_queue_plugin.errors import ConfigurationError, QueueError
+from mcp_queue_plugin.settings import Settings, check_settings, load_settings
+
+SECTION = "queue_plugin"
+
+logger = logging.getLogger(__name__)
+
+
+class QueuePlugin:
+    """The queue of one application."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        """Use ``install``; this only keeps what it made."""
+        self.app = app
+        self.settings = settings
+        self.manager: QueueManagerIntegration | None = None
+        self.failure: QueueError | None = None
+        """Why the queue did not start, for whoever runs the application."""
+
+    @classmethod
+    def install(
+        cls,
+        app: FastAPI,
+        config: Mapping[str, Any],
+        *,
+        source: str = "config",
+        base_dir: Path | None = None,
+    ) -> QueuePlugin:
+        """Run the ``use_queue`` commands of ``app`` in our queue; ``config`` is the adapter's own configuration.
+
+        Call it once, after ``create_app`` and before the application starts. ``source`` names the configuration in
+        messages; a relative ``registry_path`` is taken from ``base_dir``, by default the working directory.
+
+        Raises:
+            ConfigurationError: the two sections of the configuration are not valid, or a module of
+                ``auto_import_modules`` cannot be imported.
+        """
+        plugin = cls(app, load_settings(config, source=source, base_dir=base_dir or Path.cwd()))
+        enqueue.install()
+        if plugin.settings.queue_manager.enabled:
+            import_modules(plugin.settings)
+            server.use_manager_class(QueueManagerIntegration)
+            server.replace_queue_commands(dict(QUEUE_COMMANDS))
+        app.state.queue_plugin = plugin
+        plugin._wrap_lifespan()
+        return plugin
+
+    def _wrap_lifespan(self) -> None:
+        """Start before the adapter's start-up and stop after its shutdown."""
+        adapters_own = self.app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+            async with self._running_manager() as manager, adapters_own(app) as state:
+                if manager is not None:
+                    server.replace_queue_commands(dict(QUEUE_COMMANDS))
+                    # Only now: the adapter's start-up extends the import path that workers take over.
+                    await manager.warm_up()
+                yield state
+
+        self.app.router.lifespan_context = lifespan
+
+    @asynccontextmanager
+    async def _running_manager(self) -> AsyncIterator[QueueManagerIntegration | None]:
+        if not self.settings.queue_manager.enabled:
+            logger.warning("The queue is disabled by queue_manager.enabled: use_queue commands are refused")
+            yield None
+            return
+        self.manager = manager = QueueManagerIntegration.from_settings(self.settings)
+        try:
+            await manager.open()
+        except QueueError as error:
+            self.failure = error
+            raise
+        server.set_global_manager(manager)
+        try:
+            yield manager
+        finally:
+            await manager.stop()
+            if server.global_manager_or_none() is manager:
+                server.set_global_manager(None)
+
+
+def import_modules(settings: Settings) -> None:
+    """Import ``auto_import_modules``, which register the application's commands and job types.
+
+    Raises:
+        ConfigurationError: one of them cannot be imported; the cause is chained.
+    """
+    for name in settings.queue_plugin.auto_import_modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            raise ConfigurationError(
+                f"queue_plugin.auto_import_modules: {name} cannot be imported: {type(error).__name__}: {error}"
+            ) from error
+
+
+def validate_section(_: Any, config: dict[str, Any]) -> list[ValidationError]:
+    """Check our two sections for the adapter's own configuration check."""
+    return [
+        ValidationError(message=str(problem), section=SECTION, key=problem.path)
+        for problem in check_settings(config, environ={}, source="config")
+    ]
+
+
+register_section_validator(SECTION, validate_section)

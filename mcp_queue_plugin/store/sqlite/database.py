@@ -1,0 +1,179 @@
+"""The file: opened for one owner, checked, migrated, written in transactions, and closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import apsw
+
+from mcp_queue_plugin.errors import StoreUnavailable
+from mcp_queue_plugin.store.sqlite import header, schema
+from mcp_queue_plugin.store.sqlite.checkpoint import Checkpointer
+from mcp_queue_plugin.store.sqlite.ownership import Ownership
+
+Durability = Literal["full", "normal"]
+
+BUSY_TIMEOUT_MILLISECONDS = 1_000
+"""How long to wait for a stranger (a backup, a shell) that holds a lock on the file."""
+
+_CACHE_KIBIBYTES = 32 * 1024
+
+_ACCESS = "check that this user may read and write the file and its folder"
+_DAMAGE = "the file is damaged; move it away, or restore it from a backup"
+
+_ADVICE: dict[type[Exception], str] = {
+    apsw.FullError: "free some space on its disk",
+    apsw.IOError: "check its disk",
+    apsw.BusyError: "end the program that holds a lock on the file",
+    apsw.ProtocolError: "end the program that holds a lock on the file",
+    apsw.CorruptError: _DAMAGE,
+    apsw.NotADBError: _DAMAGE,
+    apsw.CantOpenError: _ACCESS,
+    apsw.ReadOnlyError: _ACCESS,
+    apsw.PermissionsError: _ACCESS,
+    apsw.NoMemError: "free some memory",
+    OSError: _ACCESS,
+}
+"""What the world can do to the file, and what to do about it. Any other error is a mistake of ours and stays itself."""
+
+
+class Database:
+    """An SQLite file of ours, owned by this object between ``open`` and ``close``."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability,
+        vfs: str | None = None,
+        migrations: Sequence[str] = schema.MIGRATIONS,
+    ) -> None:
+        """Describe the file at ``path``; nothing is touched yet."""
+        # Resolved, so that two ways to name the file meet at one lock, and a later chdir leads to the same file.
+        self.path = path.resolve()
+        self._durability = durability
+        self._vfs = vfs
+        self._migrations = migrations
+        self._ownership = Ownership(self.path)
+        self._checkpointer = Checkpointer(self._connect)
+        self._connection: apsw.Connection | None = None
+
+    def open(self) -> None:
+        """Take the file for this process; make it, or bring it to the newest schema.
+
+        Raises:
+            StoreInUse: another server owns it.
+            StoreRefused: it is not one of ours, or of a newer version; it is left untouched.
+            StoreUnavailable: it cannot be read or written.
+
+        """
+        with self._translated_errors("opened"):
+            header.check_kind(self.path)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._ownership.take()
+            try:
+                header.check_header(self.path, newest=len(self._migrations))
+                self._ownership.sign()
+                self._connection = self._connect_and_migrate()
+            except BaseException:
+                self._ownership.release()
+                raise
+
+    def close(self, *, remove: bool) -> None:
+        """Give the file back, all of it in one piece, or with ``remove`` delete it. Calling it again does nothing."""
+        if self._connection is None:
+            return
+        self._checkpointer.close()
+        self._connection.close()
+        self._connection = None
+        if remove:
+            for suffix in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._ownership.release()
+
+    @contextmanager
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """Hold the write lock for the body and commit at its end; an error in it takes everything back.
+
+        Raises:
+            StoreUnavailable: something could not be read or written; nothing of the body took effect.
+
+        """
+        with self._translated_errors("written"):
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # The connection stays: to open anew would recover the frames of the failed commit from the log.
+                with suppress(apsw.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            self._checkpointer.after_commit(connection)
+
+    def fetch(self, sql: str, *values: str | int) -> Sequence[Sequence[Any]]:
+        """All rows of a query, of committed changes only.
+
+        Raises:
+            StoreUnavailable: the file cannot be read.
+
+        """
+        with self._translated_errors("read"):
+            return self._opened().execute(sql, values).fetchall()
+
+    def _opened(self) -> apsw.Connection:
+        if self._connection is None:
+            raise StoreUnavailable(f"the queue's store {self.path} is not open", path=str(self.path))
+        return self._connection
+
+    def _connect_and_migrate(self) -> apsw.Connection:
+        # Made here and not by SQLite, which would let everybody read it; its side files take the mode over.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = self._connect()
+        try:
+            # Until the version is known nothing may be moved from the log into the file, not even by closing it.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            version = connection.pragma("user_version")
+            header.check_version(self.path, version, newest=len(self._migrations))
+            if version == 0:
+                connection.pragma("application_id", header.APPLICATION_ID)
+            if connection.pragma("journal_mode", "wal") != "wal":
+                raise apsw.IOError("its file system cannot share memory between processes; choose a local disk")
+            schema.migrate(connection, self._migrations)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        except BaseException:
+            connection.close()
+            raise
+        self._checkpointer.watch(connection)
+        return connection
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path), vfs=self._vfs)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
+        # Without it a query that could use a partial index is planned anew at every execution: 15 µs.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        connection.pragma("synchronous", self._durability)
+        connection.pragma("mmap_size", 0)
+        connection.pragma("cache_size", -_CACHE_KIBIBYTES)
+        connection.pragma("temp_store", "memory")
+        connection.pragma("trusted_schema", False)
+        connection.wal_autocheckpoint(0)
+        return connection
+
+    @contextmanager
+    def _translated_errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except tuple(_ADVICE) as error:
+            reason = f"{type(error).__name__}: {error}"
+            advice = next(advice for kind, advice in _ADVICE.items() if isinstance(error, kind))
+            raise StoreUnavailable(
+                f"the queue's store {self.path} cannot be {done}: {reason}; {advice}",
+                path=str(self.path),
+                reason=reason,
+            ) from error

@@ -1,0 +1,201 @@
+"""The worker: a process that runs one job after another for the engine. It knows no job, only a Runner.
+
+Run as ``python -m mcp_queue_plugin.workers.child FD``, FD being the number of its control socket.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from operator import attrgetter
+from typing import NoReturn, Protocol
+
+import msgspec
+
+from mcp_queue_plugin.context import JobContext, enter_job
+from mcp_queue_plugin.errors import ProtocolViolation
+from mcp_queue_plugin.model.job import ErrorInfo
+from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
+from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers.clean import Streams, Surroundings
+from mcp_queue_plugin.workers.control import Control
+from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
+from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Broken, Kind, Ready, Result, Run, Setup, decode, encode
+from mcp_queue_plugin.workers.reporting import AttemptReporter, LateReports, printable
+
+__all__ = ["JobLoop", "JobStopped", "Runner", "RunnerFactory", "main"]
+
+MESSAGE_MAX_LENGTH = 2_000
+TRACEBACK_MAX_LENGTH = 4_000
+"""To these an error is cut if its texts outgrow a frame's header: they fit even if each character needs an escape."""
+
+
+class Runner(Protocol):
+    """What a worker does with an attempt. The factory that makes it is named by ``Setup.runner``."""
+
+    commands: tuple[str, ...]
+    """The commands it knows."""
+    failed_imports: dict[str, str]
+    """The modules it could not import, each with the traceback."""
+
+    def run(self, call: Run, params: bytes, context: JobContext, loop: JobLoop) -> Ending:
+        """Run one attempt to its end. What the job raises becomes part of the answer, and is printed to its stderr."""
+        ...
+
+
+RunnerFactory = Callable[[Setup], Runner]
+
+
+class _Attempts:
+    """The worker once it is set up: runs attempts, and cleans up after each before it tells the result."""
+
+    def __init__(self, control: Control, streams: Streams, runner: Runner) -> None:
+        self._control = control
+        self._streams = streams
+        self._runner = runner
+        self._loop = JobLoop(control)
+        self._late_reports = LateReports()
+        self._surroundings = Surroundings()
+
+    def serve(self) -> int:
+        """Run what comes until the engine says to go, or is gone. Answers the exit code."""
+        while frame := self._control.next_frame():
+            if frame.kind != Kind.RUN:
+                break
+            self._run(decode(frame.header, Run), frame.payload)
+        self._loop.close()
+        return 0
+
+    def _run(self, call: Run, params: bytes) -> None:
+        reporter = AttemptReporter(call.token, self._control, self._late_reports)
+        context = JobContext(call.job_id, call.token.attempt, reporter)
+        enter_job(context)
+        self._loop.begin(call.token)
+        ending = self._ending_of(call, params, context)
+        if self._control.forked:
+            self._leave_fork(ending)
+        dirty = self._clean_up()
+        enter_job(None)
+        self._control.send(_result_frame(call, ending, reporter.close(), dirty))
+
+    def _ending_of(self, call: Run, params: bytes, context: JobContext) -> Ending:
+        try:
+            return self._runner.run(call, params, context, self._loop)
+        except JobStopped:
+            return Ending(kind=EndingKind.STOPPED)
+        except BaseException as error:
+            if self._control.forked:
+                raise
+            return Ending(kind=EndingKind.FAILED, error=_error_info(error))
+
+    def _clean_up(self) -> str | None:
+        dirty = self._loop.tidy()
+        self._streams.flush()
+        try:
+            self._streams.restore()
+            self._surroundings.restore()
+        except OSError as error:
+            return f"the job closed descriptors of its worker ({error.strerror})"
+        return dirty or self._surroundings.leftovers()
+
+    def _leave_fork(self, ending: Ending) -> NoReturn:
+        self._streams.flush()
+        os._exit(0 if ending.kind is EndingKind.COMPLETED else 1)
+
+
+def main(control_fd: int) -> int:
+    """Serve the engine at the other end of ``control_fd``; answers the process's exit code."""
+    control = Control(socket.socket(fileno=control_fd))
+    warden.die_with_parent(control.peer_pid)
+    warden.become_subreaper()
+    _set_signals()
+    frame = control.next_frame()
+    if frame is None:
+        return 0
+    streams = Streams()
+    try:
+        runner = _make_runner(decode(frame.payload, Setup))
+    except BaseException as error:  # noqa: BLE001 (the border to the application's code: any failure is told)
+        streams.flush()
+        broken = Broken(error=_describe(error), traceback=printable(traceback.format_exc(), None))
+        control.send(encode(Kind.BROKEN, None, msgspec.json.encode(broken)))
+        return 1
+    streams.flush()
+    ready = Ready(commands=runner.commands, failed_imports=runner.failed_imports)
+    control.send(encode(Kind.READY, None, msgspec.json.encode(ready)))
+    return _Attempts(control, streams, runner).serve()
+
+
+def _set_signals() -> None:
+    # Not SIG_IGN, which the programs that a job starts would inherit.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _make_runner(setup: Setup) -> Runner:
+    sys.path[:] = [*setup.sys_path, *(path for path in sys.path if path not in setup.sys_path)]
+    module, _, qualname = setup.runner.partition(":")
+    factory: RunnerFactory = attrgetter(qualname)(import_module(module))
+    return factory(setup)
+
+
+def _result_frame(call: Run, ending: Ending, changes: Changes, dirty: str | None) -> bytes:
+    try:
+        return _encode_result(call, ending, changes, dirty)
+    except (ProtocolViolation, UnicodeEncodeError):
+        return _encode_result(call, _shortened(ending), changes, dirty and printable(dirty))
+
+
+def _encode_result(call: Run, ending: Ending, changes: Changes, dirty: str | None) -> bytes:
+    result = Result(
+        token=call.token,
+        kind=ending.kind,
+        changes=changes,
+        error=ending.error,
+        completed_with_error=ending.completed_with_error,
+        has_result=ending.result is not None,
+        dirty=dirty,
+    )
+    return encode(Kind.RESULT, result, ending.result or b"")
+
+
+def _shortened(ending: Ending) -> Ending:
+    """An ending that fits into a frame, whatever its texts hold."""
+    if ending.result is not None and len(ending.result) > PAYLOAD_MAX_BYTES:
+        text = f"the result is too large: {len(ending.result)} bytes of {PAYLOAD_MAX_BYTES}"
+        return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type="ResultTooLarge", message=text))
+    error = ending.error
+    if error is None:
+        return ending
+    tail = error.traceback_tail
+    return msgspec.structs.replace(
+        ending,
+        error=ErrorInfo(
+            type=printable(error.type, 100),
+            message=printable(error.message, MESSAGE_MAX_LENGTH),
+            code=error.code,
+            traceback_tail=tail and printable(tail[-TRACEBACK_MAX_LENGTH:], TRACEBACK_MAX_LENGTH),
+        ),
+    )
+
+
+def _error_info(error: BaseException) -> ErrorInfo:
+    return ErrorInfo(
+        type=type(error).__name__,
+        message=_describe(error),
+        traceback_tail="".join(traceback.format_exception(error)),
+    )
+
+
+def _describe(error: BaseException) -> str:
+    """The last line of a traceback: unlike ``str`` it survives an error that cannot be shown."""
+    return printable("".join(traceback.format_exception_only(error)).strip())
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,113 @@
+"""The worker's own end of its control socket. No thread reads it: whoever wants to know looks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.workers.protocol import Frame, FrameReader, Kind, Stop, decode
+
+READ_BYTES = 65_536
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Control:
+    """Frames from and to the engine. ``send`` and ``stop_requested`` may be called from any thread."""
+
+    def __init__(self, endpoint: socket.socket) -> None:
+        """Own ``endpoint``, which stays in blocking mode. A process that a job forks off does not share it."""
+        endpoint.set_inheritable(False)
+        self._socket = endpoint
+        self._reader = FrameReader()
+        self._frames: deque[Frame] = deque()
+        self._receiving = threading.Lock()
+        self._sending = threading.Lock()
+        self._stopped: Token | None = None
+        self.closed = False
+        """The engine has gone."""
+        self.forked = False
+        """This is a process that a job forked off: it must not speak as the worker."""
+        self.on_stop: Callable[[], object] = _ignore
+        """Called for each STOP, in the thread that finds it."""
+        os.register_at_fork(after_in_child=self._abandon)
+
+    @property
+    def peer_pid(self) -> int:
+        """The process that made the socket."""
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return int(_CREDENTIALS.unpack(credentials)[0])
+
+    def fileno(self) -> int:
+        """The socket's descriptor, to watch it on a loop."""
+        return self._socket.fileno()
+
+    def next_frame(self) -> Frame | None:
+        """Wait for the next frame that is not a STOP; None when the engine has gone.
+
+        Raises:
+            ProtocolViolation: what came is no frame.
+
+        """
+        with self._receiving:
+            while not self._frames and not self.closed:
+                self._receive(0)
+        return self._frames.popleft() if self._frames else None
+
+    def poll(self) -> None:
+        """Take in what has arrived, without waiting. Does nothing while another thread is at it."""
+        if self._receiving.acquire(blocking=False):
+            try:
+                self._receive(socket.MSG_DONTWAIT)
+            finally:
+                self._receiving.release()
+
+    def stop_seen(self, token: Token) -> bool:
+        """Whether a stop of this attempt was taken in already."""
+        return self._stopped == token
+
+    def stop_requested(self, token: Token) -> bool:
+        """Whether a stop of this attempt has arrived by now, or nobody is left to work for."""
+        if not (self.forked or self.closed or self.stop_seen(token)):
+            self.poll()
+        return self.closed or self.stop_seen(token)
+
+    def send(self, frame: bytes) -> None:
+        """Send one encoded frame; in a forked process, nothing.
+
+        Raises:
+            OSError: the engine has gone, or the job has closed the socket.
+
+        """
+        if not self.forked:
+            with self._sending:
+                self._socket.sendall(frame)
+
+    def _receive(self, flags: int) -> None:
+        try:
+            data = self._socket.recv(READ_BYTES, flags)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.closed = True
+            self.on_stop()
+        for frame in self._reader.feed(data):
+            if frame.kind == Kind.STOP:
+                self._stopped = decode(frame.header, Stop).token
+                self.on_stop()
+            else:
+                self._frames.append(frame)
+
+    def _abandon(self) -> None:
+        self.forked = True
+        self._socket.close()
+
+
+def _ignore() -> None:
+    pass

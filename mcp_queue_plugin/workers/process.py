@@ -1,0 +1,284 @@
+"""A worker seen from outside: one process, from its start to the last byte it left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Protocol, cast
+
+import msgspec
+
+from mcp_queue_plugin.clock import Clock
+from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
+from mcp_queue_plugin.model.job import ErrorInfo, Token
+from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind, LogChunk
+from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers.capture import Capture
+from mcp_queue_plugin.workers.connection import Connection
+from mcp_queue_plugin.workers.protocol import (
+    Broken,
+    Frame,
+    Kind,
+    Progress,
+    Ready,
+    Result,
+    Run,
+    Setup,
+    Stop,
+    decode,
+    encode,
+)
+from mcp_queue_plugin.workers.spawn import WORKER_COMMAND, describe_exit, spawn
+
+TERMINATE_SECONDS = 1.0
+"""How long a worker has between SIGTERM and SIGKILL."""
+
+RETIRE_SECONDS = 2.0
+"""How long a worker that is told to go may take."""
+
+CLOSED_SECONDS = 0.5
+"""How long a process may live on after it has closed its control socket."""
+
+_NOTHING = Changes()
+_BY_NOW = float("-inf")
+
+
+class WorkerState(Enum):
+    """Where a worker stands. LEAVING: it takes no more jobs, and its process ends."""
+
+    STARTING = auto()
+    IDLE = auto()
+    BUSY = auto()
+    LEAVING = auto()
+    GONE = auto()
+
+
+class WorkerOwner(Protocol):
+    """Whom a worker tells what happens; called on the loop."""
+
+    def worker_ready(self, worker: Worker, ready: Ready) -> None:
+        """It takes jobs now."""
+        ...
+
+    def worker_progress(self, token: Token, changes: Changes) -> None:
+        """The running attempt reported ``changes``."""
+        ...
+
+    def worker_log(self, token: Token, chunk: LogChunk) -> None:
+        """The running attempt wrote ``chunk``."""
+        ...
+
+    def worker_ended(self, worker: Worker, token: Token, ending: Ending, changes: Changes) -> None:
+        """The attempt has ended and all it wrote was told; the worker is IDLE or LEAVING."""
+        ...
+
+    def worker_gone(self, worker: Worker) -> None:
+        """The process has ended, and nothing of it is left in this one."""
+        ...
+
+
+class Worker:
+    """One worker process. Its death is known by its pidfd, never by the end of a stream."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        owner: WorkerOwner,
+        *,
+        start_timeout_seconds: float,
+        clock: Clock,
+        command: Sequence[str] = WORKER_COMMAND,
+    ) -> None:
+        """Start ``command``, with the number of its control socket as last argument, and send it ``setup``.
+
+        Must be called on the loop's thread, which has to outlive the worker: the kernel ends the worker with it.
+
+        Raises:
+            WorkerStartFailed: the process could not be started.
+
+        """
+        self.state = WorkerState.STARTING
+        self.token: Token | None = None
+        self.failure: WorkerStartFailed | None = None
+        """Why it never took a job, once it is gone."""
+        self.crash: str | None = None
+        """How it died, if it died unasked."""
+        self._owner = owner
+        self._ran_jobs = False
+        self._reason: str | None = None
+        self._broken: Broken | None = None
+        self._stop_at: float | None = None
+        self._dead = False
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+        """Done as soon as the worker is GONE."""
+        self._process, self._pidfd, control, stdout, stderr = spawn(command)
+        self._connection = Connection(control, on_frame=self._on_frame, on_lost=self._on_lost)
+        self._capture = Capture(stdout, stderr, clock=clock, on_chunk=self._on_chunk)
+        self._loop.add_reader(self._pidfd, self._on_death)
+        self._timer = self._loop.call_later(
+            start_timeout_seconds, self.kill, f"was not ready within {start_timeout_seconds:g} s"
+        )
+        self._connection.send(encode(Kind.INIT, None, msgspec.json.encode(setup)))
+
+    @property
+    def pid(self) -> int:
+        """The process id, and that of its group and session."""
+        return self._process.pid
+
+    def run(self, run: Run, params: bytes) -> None:
+        """Give the idle worker an attempt to run.
+
+        Raises:
+            ProtocolViolation: it does not fit into a frame; the worker stays idle.
+
+        """
+        frame = encode(Kind.RUN, run, params)
+        self.state = WorkerState.BUSY
+        self.token = run.token
+        self._ran_jobs = True
+        self._connection.send(frame)
+
+    def stop(self, grace_seconds: float) -> None:
+        """Ask the running attempt to let go; after ``grace_seconds`` end the worker. A later call only hastens it."""
+        stop_at = self._loop.time() + grace_seconds
+        if self._stop_at is not None and self._stop_at <= stop_at:
+            return
+        self._stop_at = stop_at
+        self._connection.send(encode(Kind.STOP, Stop(cast("Token", self.token))))
+        self._set_timer(grace_seconds, self._terminate)
+
+    def retire(self) -> None:
+        """Tell the idle worker to go."""
+        self.state = WorkerState.LEAVING
+        self._connection.send(encode(Kind.RETIRE, None))
+        self._set_timer(RETIRE_SECONDS, self.kill)
+
+    def kill(self, reason: str | None = None) -> None:
+        """End the worker with everything it has started.
+
+        ``reason`` says in words what it did wrong; it then counts as crashed, or as failed if it never took a job. So
+        does an attempt that runs, unless it was asked to stop.
+        """
+        self._reason = reason or self._reason
+        if self.token is None:
+            self.state = WorkerState.LEAVING
+        self._timer.cancel()
+        warden.kill_tree(self.pid)
+
+    def abandon(self) -> None:
+        """Kill the worker and report nothing more of the attempt it runs."""
+        self.token = None
+        self._stop_at = None
+        self.kill()
+
+    def _on_frame(self, frame: Frame) -> None:
+        match frame.kind:
+            case Kind.RESULT:
+                self._on_result(decode(frame.header, Result), frame.payload)
+            case Kind.PROGRESS:
+                progress = decode(frame.header, Progress)
+                if progress.token == self.token:
+                    self._owner.worker_progress(progress.token, progress.changes)
+            case Kind.READY if self.state is WorkerState.STARTING:
+                self._on_ready(decode(frame.payload, Ready))
+            case Kind.BROKEN if self.state is WorkerState.STARTING:
+                self._on_broken(decode(frame.payload, Broken))
+            case _:
+                raise ProtocolViolation(f"a worker sent a frame of kind {frame.kind} while {self.state.name}")
+
+    def _on_ready(self, ready: Ready) -> None:
+        if not self._dead:
+            self._timer.cancel()
+            self.state = WorkerState.IDLE
+            self._owner.worker_ready(self, ready)
+
+    def _on_broken(self, broken: Broken) -> None:
+        self._broken = broken
+        self._reason = f"could not be set up: {broken.error}"
+        self.state = WorkerState.LEAVING
+        self._set_timer(RETIRE_SECONDS, lambda: self.kill(self._reason))
+
+    def _on_result(self, result: Result, payload: bytes) -> None:
+        if result.token != self.token:
+            return
+        self._timer.cancel()
+        self._capture.drain()
+        self._end(
+            Ending(
+                kind=result.kind,
+                result=payload if result.has_result else None,
+                error=result.error,
+                completed_with_error=result.completed_with_error,
+            ),
+            result.changes,
+            fit=result.dirty is None and not self._dead,
+        )
+        if result.dirty is not None and not self._dead:
+            self.kill()
+
+    def _end(self, ending: Ending, changes: Changes, *, fit: bool) -> None:
+        token, self.token = cast("Token", self.token), None
+        self._stop_at = None
+        self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
+        self._owner.worker_ended(self, token, ending, changes)
+
+    def _on_chunk(self, chunk: LogChunk) -> None:
+        if self.token is not None:
+            self._owner.worker_log(self.token, chunk)
+
+    def _on_lost(self, violation: ProtocolViolation | None) -> None:
+        if self._dead:
+            return
+        if violation is not None:
+            self.kill(violation.message)
+        elif self._stop_at is None and self.state is not WorkerState.LEAVING:
+            # Most likely it is about to end: how, says its exit better than we could.
+            self._set_timer(CLOSED_SECONDS, lambda: self.kill("closed its control socket"))
+
+    def _terminate(self) -> None:
+        self._stop_at = _BY_NOW
+        self._process.terminate()
+        self._set_timer(TERMINATE_SECONDS, self.kill)
+
+    def _set_timer(self, seconds: float, callback: Callable[[], object]) -> None:
+        self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, callback)
+
+    def _on_death(self) -> None:
+        self._dead = True
+        self._timer.cancel()
+        # Its group goes before it is reaped: until then the number is certainly its own.
+        warden.kill_group(self.pid)
+        self._connection.drain()
+        self._capture.drain()
+        self._account_for_death(self._process.wait())
+        self.state = WorkerState.GONE
+        self._release()
+        self._owner.worker_gone(self)
+        self.gone.set_result(None)
+
+    def _account_for_death(self, returncode: int) -> None:
+        if self._stop_at is not None:
+            self._end(Ending(kind=EndingKind.STOPPED), _NOTHING, fit=False)
+            return
+        if self.state is WorkerState.LEAVING and self._reason is None:
+            return
+        text = f"the worker (pid {self.pid}) {self._reason or describe_exit(returncode)}"
+        tail = self._capture.error_tail
+        if self.token is not None:
+            error = ErrorInfo(type="WorkerCrashed", message=text, traceback_tail=tail or None)
+            self._end(Ending(kind=EndingKind.CRASHED, error=error), _NOTHING, fit=False)
+        if self._ran_jobs:
+            self.crash = text
+        else:
+            traceback = None if self._broken is None else self._broken.traceback
+            self.failure = WorkerStartFailed(text, traceback=traceback, stderr_tail=tail)
+
+    def _release(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._connection.close()
+        self._capture.close()
