@@ -45,7 +45,6 @@ def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
     # Imported here: other subcommands need not wait for the whole adapter.
     from mcp_proxy_adapter.api.app import create_app
     from mcp_proxy_adapter.config import get_config
-    from mcp_proxy_adapter.core.logging import setup_logging
 
     from mcp_queue_plugin.plugin import QueuePlugin
     from mcp_queue_plugin.settings import load_settings
@@ -56,7 +55,6 @@ def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
     adapter_config.config_path = str(config_path)
     adapter_config.config_data = config
     logging.basicConfig(level=config["server"].get("log_level", "INFO"), format=_LOG_FORMAT)
-    setup_logging(level=config["server"].get("log_level"))
     app = create_app(app_config=config, config_path=str(config_path))
     plugin = QueuePlugin.install(app, config, source=config_path.name, base_dir=base_dir)
     return app, plugin.settings.queue_manager.shutdown_timeout

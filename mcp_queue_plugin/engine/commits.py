@@ -18,6 +18,13 @@ RETRY_MAX_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
+class Change(NamedTuple):
+    """A committed change: the new record, and the result document if this very change brought it."""
+
+    job: Job
+    result: bytes | None = None
+
+
 class _Entry(NamedTuple):
     operation: Operation
     callback: OutcomeCallback | None
@@ -35,7 +42,7 @@ class Committer:
         store: JobStore,
         *,
         before_commit: Callable[[], None],
-        on_committed: Callable[[Sequence[Job]], None],
+        on_committed: Callable[[Sequence[Change]], None],
     ) -> None:
         """Call ``before_commit`` while a group can still grow, ``on_committed`` with the changed records after it."""
         self._store = store
@@ -103,7 +110,7 @@ class Committer:
         self.failure = None
         self._retry_seconds = RETRY_FIRST_SECONDS
         # Watchers first: who is answered that a job has ended must find it so everywhere.
-        self._on_committed(_changed(outcomes))
+        self._on_committed(_changes(group, outcomes))
         for entry, outcome in zip(group, outcomes, strict=True):
             if entry.callback is not None:
                 entry.callback(outcome)
@@ -127,12 +134,13 @@ class Committer:
         self.wake()
 
 
-def _changed(outcomes: Sequence[Outcome]) -> list[Job]:
-    jobs: list[Job] = []
-    for outcome in outcomes:
-        if isinstance(outcome, Applied):
-            if outcome.changed:
-                jobs.append(outcome.job)
-        elif isinstance(outcome, Claimed):
-            jobs.extend(job for job, _ in outcome.jobs)
-    return jobs
+def _changes(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> list[Change]:
+    changes: list[Change] = []
+    for entry, outcome in zip(group, outcomes, strict=True):
+        match outcome:
+            case Applied(job=job, changed=True):
+                operation = entry.operation
+                changes.append(Change(job, operation.ending.result if isinstance(operation, Finish) else None))
+            case Claimed(jobs=jobs):
+                changes.extend(Change(job) for job, _ in jobs)
+    return changes

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
-from mcp_queue_plugin.engine.commits import Committer
+from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
 from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, Reply
 from mcp_queue_plugin.engine.watch import Until, Watchers
@@ -136,11 +136,11 @@ class Engine:
             reply(JobNotFound(job_id))
             return
 
-        def on_over(over: Job | None) -> None:
-            self._answer(job_id, over, reply, with_result=with_result)
+        def on_over(over: Job | None, result: bytes | None) -> None:
+            self._answer(job_id, over, result, reply, with_result=with_result)
 
         if wait_seconds is None:
-            on_over(job)
+            on_over(job, None)
         else:
             self._watchers.add(
                 job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
@@ -212,21 +212,21 @@ class Engine:
             until=until,
             known_version=None,
             timeout_seconds=min(grace + STOP_WAIT_EXTRA_SECONDS, STOP_WAIT_MAX_SECONDS),
-            callback=lambda over: reply(Answer(over or job, timed_out=over is None)),
+            callback=lambda over, _: reply(Answer(over or job, timed_out=over is None)),
         )
 
-    def _on_committed(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self._watchers.notify(job)
+    def _on_committed(self, changes: Sequence[Change]) -> None:
+        for job, result in changes:
+            self._watchers.notify(job, result)
             if job.state in ENDED_STATES:
                 self._events.on_ended(job)
             if job.state is State.STOPPED and job.delete_requested:
                 self._committer.submit(Delete(job.job_id, job.reason or "deleted by request"))
 
-    def _answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
+    def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply, *, with_result: bool) -> None:
         """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""
-        if job is not None and not (with_result and job.has_result):
-            reply(Answer(job))
+        if job is not None and (result is not None or not (with_result and job.has_result)):
+            reply(Answer(job, result))
             return
         task = asyncio.get_running_loop().create_task(self._read_answer(job_id, job, reply, with_result=with_result))
         self._answers.add(task)

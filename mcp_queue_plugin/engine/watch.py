@@ -10,7 +10,8 @@ from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.states import ENDED_STATES, State
 
 Until = Literal["change", "end", "deleted"]
-WatchCallback = Callable[[Job | None], None]
+WatchCallback = Callable[[Job | None, bytes | None], None]
+"""Gets the record, None after a time-out, and the result document if the change itself brought it."""
 
 
 def is_over(job: Job, until: Until, known_version: int | None) -> bool:
@@ -54,13 +55,13 @@ class Watchers:
         """
         version = job.version if known_version is None else known_version
         if is_over(job, until, version):
-            callback(job)
+            callback(job, None)
             return
         watch = _Watch(until, version, callback)
         watch.timer = asyncio.get_running_loop().call_later(timeout_seconds, self._expire, job.job_id, watch)
         self._watches.setdefault(job.job_id, []).append(watch)
 
-    def notify(self, job: Job) -> None:
+    def notify(self, job: Job, result: bytes | None) -> None:
         """Tell the waiters of a job of its new record."""
         watches = self._watches.get(job.job_id)
         if watches is None:
@@ -68,11 +69,11 @@ class Watchers:
         over = [watch for watch in watches if is_over(job, watch.until, watch.known_version)]
         for watch in over:
             self._remove(job.job_id, watch)
-            watch.callback(job)
+            watch.callback(job, result)
 
     def _expire(self, job_id: str, watch: _Watch) -> None:
         self._remove(job_id, watch)
-        watch.callback(None)
+        watch.callback(None, None)
 
     def _remove(self, job_id: str, watch: _Watch) -> None:
         if watch.timer is not None:

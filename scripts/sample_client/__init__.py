@@ -1,0 +1,1 @@
+"""The client of the sample application: starts its server, runs one real job and shows it live."""
