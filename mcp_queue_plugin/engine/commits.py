@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import StoreUnavailable
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import Applied, Claimed, Finish, Operation, Outcome, OutcomeCallback, Report
+from mcp_queue_plugin.model.operations import Applied, Claim, Finish, Operation, Outcome, OutcomeCallback, Report
 from mcp_queue_plugin.store.protocol import JobStore
 
 RETRY_FIRST_SECONDS = 0.1
@@ -23,6 +24,10 @@ class Change(NamedTuple):
 
     job: Job
     result: bytes | None = None
+
+
+_OF_ATTEMPTS = (Claim, Report, Finish)
+"""What attempts have done already; it is kept until the store takes it, in its order."""
 
 
 class _Entry(NamedTuple):
@@ -41,12 +46,10 @@ class Committer:
         self,
         store: JobStore,
         *,
-        before_commit: Callable[[], None],
         on_committed: Callable[[Sequence[Change]], None],
     ) -> None:
-        """Call ``before_commit`` while a group can still grow, ``on_committed`` with the changed records after it."""
+        """Call ``on_committed`` with the changes of each group after its commit."""
         self._store = store
-        self._before_commit = before_commit
         self._on_committed = on_committed
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()
@@ -54,24 +57,20 @@ class Committer:
         self._idle.set()
         self._retry_seconds = RETRY_FIRST_SECONDS
         self._held = False
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.failure: StoreUnavailable | None = None
         """Why the last commit failed; None when it succeeded."""
 
     def start(self) -> None:
         """Begin to commit on the running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+        self._task = spawn(self._run(), name="committer")
 
     def submit(self, operation: Operation, callback: OutcomeCallback | None = None) -> None:
         """Put ``operation`` into the next group; ``callback`` gets its outcome, or the error of the commit."""
         self._entries.append(_Entry(operation, callback))
         self._held = False
-        self.wake()
-
-    def wake(self) -> None:
-        """Let a group begin even if nothing was submitted: ``before_commit`` may have something to add."""
-        self._idle.clear()
-        self._wake.set()
+        self._begin()
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Wait until everything submitted is committed; False if it was not within the time."""
@@ -83,19 +82,21 @@ class Committer:
         return True
 
     async def close(self) -> None:
-        """Stop committing; what is still held is given up."""
+        """Stop committing, after the commit under way; what is still held is given up."""
+        self._closing = True
+        self._begin()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await self._task
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
+            if self._closing:
+                return
             # One more turn of the loop: everything that is ready now joins the group.
             await asyncio.sleep(0)
             self._wake.clear()
-            self._before_commit()
-            if self._entries and not self._held:
+            if (self._entries or self.failure is not None) and not self._held:
                 await self._commit()
             if not self._entries:
                 self._idle.set()
@@ -116,31 +117,32 @@ class Committer:
                 entry.callback(outcome)
 
     def _keep_for_retry(self, group: list[_Entry], error: StoreUnavailable) -> None:
-        kept = [entry for entry in group if isinstance(entry.operation, Report | Finish)]
+        kept = [entry for entry in group if isinstance(entry.operation, _OF_ATTEMPTS)]
         self._entries[:0] = kept
-        self._held = bool(kept)
+        self._held = True
         if self.failure is None:
             logger.error("The store failed; %d results of attempts are kept and tried again: %s", len(kept), error)
         self.failure = error
         for entry in group:
-            if entry.callback is not None and not isinstance(entry.operation, Report | Finish):
+            if entry.callback is not None and not isinstance(entry.operation, _OF_ATTEMPTS):
                 entry.callback(error)
-        if kept:
-            asyncio.get_running_loop().call_later(self._retry_seconds, self._retry)
-            self._retry_seconds = min(self._retry_seconds * 2, RETRY_MAX_SECONDS)
+        # With nothing kept too: an empty group finds out whether the store works again.
+        asyncio.get_running_loop().call_later(self._retry_seconds, self._retry)
+        self._retry_seconds = min(self._retry_seconds * 2, RETRY_MAX_SECONDS)
 
     def _retry(self) -> None:
         self._held = False
-        self.wake()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._idle.clear()
+        self._wake.set()
 
 
 def _changes(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> list[Change]:
     changes: list[Change] = []
     for entry, outcome in zip(group, outcomes, strict=True):
-        match outcome:
-            case Applied(job=job, changed=True):
-                operation = entry.operation
-                changes.append(Change(job, operation.ending.result if isinstance(operation, Finish) else None))
-            case Claimed(jobs=jobs):
-                changes.extend(Change(job) for job, _ in jobs)
+        if isinstance(outcome, Applied) and outcome.changed:
+            operation = entry.operation
+            changes.append(Change(outcome.job, operation.ending.result if isinstance(operation, Finish) else None))
     return changes

@@ -1,30 +1,35 @@
-"""From the queue to the workers and back: claims jobs for free workers and turns what workers say into operations."""
+"""From the queue to the workers and back: runs jobs on free workers and turns what workers say into operations."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.engine.commits import Committer
+from mcp_queue_plugin.engine.commits import Change, Committer
+from mcp_queue_plugin.engine.lookahead import Lookahead
 from mcp_queue_plugin.engine.reports import Reports, merge
-from mcp_queue_plugin.errors import QueueError, WorkerStartFailed
+from mcp_queue_plugin.engine.tasks import spawn
+from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
 from mcp_queue_plugin.model.job import Job, Token
 from mcp_queue_plugin.model.operations import (
+    Applied,
     Changes,
     Claim,
-    Claimed,
     Ending,
     EndingKind,
     Finish,
     LogChunk,
     Outcome,
 )
+from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.pool import WorkerPool
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 
 logger = logging.getLogger(__name__)
+
+LOOKAHEAD_JOBS = 32
 
 RELEASED = Ending(kind=EndingKind.RELEASED)
 
@@ -32,21 +37,22 @@ RELEASED = Ending(kind=EndingKind.RELEASED)
 class Dispatcher:
     """Keeps every free worker busy as long as jobs are queued.
 
-    Whether jobs may be queued is a flag, set by whatever can queue one and cleared before the claim that looks: a hint
-    can come twice, but never be missed. The claim joins the group that is about to be committed.
+    A job starts as soon as a worker is free, and its claim joins the next group: if the engine dies in between, the job
+    is still queued and runs again, as one that was claimed would. A job that must never run twice (``on_interrupt``
+    is ``fail``) starts after its claim is committed.
     """
 
     def __init__(
         self,
+        store: JobStore,
         *,
         max_workers: int,
         min_workers: int,
         start_timeout_seconds: float,
         clock: Clock,
-        queued_count: Callable[[], Awaitable[int]],
         on_ready: Callable[[Ready], None],
     ) -> None:
-        """Run at most ``max_workers`` jobs at once; ``queued_count`` answers how many wait."""
+        """Run at most ``max_workers`` jobs of ``store`` at once."""
         self._pool = WorkerPool(
             max_workers=max_workers,
             min_workers=min_workers,
@@ -54,13 +60,16 @@ class Dispatcher:
             events=self,
             clock=clock,
         )
-        self._queued_count = queued_count
+        self._claims: dict[int, Token] = {}
+        """The claims that are not committed yet, by the job's uid."""
+        self._reserved = 0
+        """Free workers that wait for the claim of their job to be committed."""
+        self._lookahead = Lookahead(store, depth=LOOKAHEAD_JOBS, is_claimed=self._claims.__contains__)
         self._on_ready = on_ready
         self._reports: Reports
         self._committer: Committer
-        self._may_be_queued = True
+        self._reading: asyncio.Task[None] | None = None
         self._closing = False
-        self._asking: asyncio.Task[None] | None = None
         self.broken: WorkerStartFailed | None = None
         """Why the last worker did not start; None once one is ready."""
 
@@ -77,23 +86,27 @@ class Dispatcher:
     def warm_up(self, setup: Setup) -> None:
         """Start workers of a new generation; from now on jobs are run."""
         self._pool.warm_up(setup)
-        self.expect_queued()
+        self.dispatch()
 
-    def expect_queued(self) -> None:
-        """Say that a job may have become queued."""
-        self._may_be_queued = True
-        self._committer.wake()
+    def on_committed(self, changes: Sequence[Change]) -> None:
+        """Take note of what has become queued, and of what is queued no more."""
+        for job, _ in changes:
+            self._lookahead.on_change(job)
+        self.dispatch()
 
-    def before_commit(self) -> None:
-        """Let a claim for the free workers join the group that is about to be committed."""
-        free = self._pool.idle_count
-        if not self._may_be_queued or self._closing:
+    def dispatch(self) -> None:
+        """Give the free workers their next jobs, and ask for workers if there are too few."""
+        if self._closing or self._committer.failure is not None:
             return
-        if free == 0:
-            self._ask_for_workers()
-            return
-        self._may_be_queued = False
-        self._committer.submit(Claim(free), lambda outcome: self._on_claimed(free, outcome))
+        while self._pool.idle_count > self._reserved:
+            queued = self._lookahead.take()
+            if queued is None:
+                break
+            self._begin(*queued)
+        if self._lookahead.wants_more:
+            self._read_ahead()
+        elif len(self._lookahead) and self._pool.can_grow:
+            self._pool.demand(len(self._lookahead))
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
         """Make the worker of a job that is ``stopping`` let go, by force after the grace time."""
@@ -108,8 +121,7 @@ class Dispatcher:
 
     def on_idle(self) -> None:
         """Look for work: a worker is free."""
-        if self._may_be_queued:
-            self._committer.wake()
+        self.dispatch()
 
     def on_progress(self, token: Token, changes: Changes) -> None:
         """Gather what an attempt reports."""
@@ -121,8 +133,6 @@ class Dispatcher:
 
     def on_ended(self, token: Token, ending: Ending, changes: Changes) -> None:
         """Store the end of an attempt."""
-        if ending.kind is EndingKind.CRASHED:
-            self._may_be_queued = True
         self._finish(token, ending, changes)
 
     def on_ready(self, ready: Ready) -> None:
@@ -135,30 +145,49 @@ class Dispatcher:
         self.broken = error
         logger.error("A worker did not start: %s", error)
 
-    def _ask_for_workers(self) -> None:
-        if self._pool.can_grow and (self._asking is None or self._asking.done()):
-            self._asking = asyncio.get_running_loop().create_task(self._demand(), name="demand")
+    def _begin(self, job: Job, params: bytes) -> None:
+        token = Token(job.uid, job.attempt + 1)
+        self._claims[job.uid] = token
+        if job.options.on_interrupt == "fail":
+            self._reserved += 1
+            self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
+            return
+        self._committer.submit(Claim(token), lambda outcome: self._on_claimed(token, outcome))
+        self._run(job, params, token)
 
-    async def _demand(self) -> None:
-        self._pool.demand(await self._queued_count())
+    def _run(self, job: Job, params: bytes, token: Token) -> None:
+        run = Run(token=token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)
+        self._pool.run(run, params)
+
+    def _on_claimed(self, token: Token, outcome: Outcome | QueueError) -> None:
+        del self._claims[token.uid]
+        if not isinstance(outcome, Applied):
+            # Stopped or deleted a moment before: what runs is void, and its token good for nothing.
+            self._pool.stop(token, 0.0)
+
+    def _on_claimed_first(self, job: Job, params: bytes, token: Token, outcome: Outcome | QueueError) -> None:
+        del self._claims[token.uid]
+        self._reserved -= 1
+        if not isinstance(outcome, Applied):
+            self.dispatch()
+        elif self._pool.idle_count == 0:
+            self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
+        else:
+            self._run(job, params, token)
 
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
         gathered, log = self._reports.take(token)
         self._committer.submit(Finish(token=token, ending=ending, changes=merge(gathered, changes), log=log))
 
-    def _on_claimed(self, asked: int, outcome: Outcome | QueueError) -> None:
-        if not isinstance(outcome, Claimed):
-            self._may_be_queued = True
-            return
-        for job, params in outcome.jobs:
-            self._run(job, params)
-        if len(outcome.jobs) == asked:
-            self.expect_queued()
+    def _read_ahead(self) -> None:
+        if self._reading is None or self._reading.done():
+            self._reading = spawn(self._read(), name="read ahead")
 
-    def _run(self, job: Job, params: bytes) -> None:
-        if self._pool.idle_count == 0:
-            self._may_be_queued = True
-            self._finish(job.token, RELEASED, Changes())
+    async def _read(self) -> None:
+        try:
+            await self._lookahead.read(len(self._claims))
+        except StoreUnavailable as error:
+            logger.error("The queue cannot be read: %s", error)
             return
-        run = Run(token=job.token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)
-        self._pool.run(run, params)
+        if len(self._lookahead):
+            self.dispatch()

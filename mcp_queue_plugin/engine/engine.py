@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
+from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, Reply
 from mcp_queue_plugin.engine.watch import Until, Watchers
 from mcp_queue_plugin.errors import JobAlreadyExists, JobNotFound, JobStateInvalid, QueueError
@@ -52,18 +52,15 @@ class Engine:
         self._watchers = Watchers()
         self._adopted = AdoptedJobs(self._events, self._submit_operation)
         self._dispatcher = Dispatcher(
+            store,
             max_workers=options.max_concurrent_jobs,
             min_workers=options.min_workers,
             start_timeout_seconds=options.start_timeout_seconds,
             clock=clock,
-            queued_count=self._queued_count,
             on_ready=events.on_ready,
         )
-        self._committer = Committer(
-            store, before_commit=self._dispatcher.before_commit, on_committed=self._on_committed
-        )
+        self._committer = Committer(store, on_committed=self._on_committed)
         self._dispatcher.attach(self._committer)
-        self._answers: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Capabilities:
         """Open and recover the store.
@@ -96,13 +93,10 @@ class Engine:
     def submit(self, submission: Submission, params: bytes, *, start: bool, reply: Reply) -> None:
         """Store a job and, with ``start``, queue it in the same step."""
         self._change(Add(submission=submission, params=params, start=start), submission.job_id, reply)
-        if start:
-            self._dispatcher.expect_queued()
 
     def start(self, job_id: str, *, reply: Reply) -> None:
         """Queue an added job. Starting a started job changes nothing."""
         self._change(Start(job_id), job_id, reply)
-        self._dispatcher.expect_queued()
 
     def stop(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
         """Stop a job; the answer comes when it has let go, or after a while with the job still ``stopping``."""
@@ -184,9 +178,6 @@ class Engine:
             issues.append(f"workers do not start: {self._dispatcher.broken.message}")
         return tuple(issues)
 
-    async def _queued_count(self) -> int:
-        return (await self._store.counts()).of(State.QUEUED)
-
     def _change(self, operation: Operation, job_id: str, reply: Reply) -> None:
         def on_outcome(outcome: Outcome | QueueError) -> None:
             reply(_answer_of(outcome, operation, job_id))
@@ -216,6 +207,7 @@ class Engine:
         )
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
+        self._dispatcher.on_committed(changes)
         for job, result in changes:
             self._watchers.notify(job, result)
             if job.state in ENDED_STATES:
@@ -228,9 +220,7 @@ class Engine:
         if job is not None and (result is not None or not (with_result and job.has_result)):
             reply(Answer(job, result))
             return
-        task = asyncio.get_running_loop().create_task(self._read_answer(job_id, job, reply, with_result=with_result))
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        spawn(self._read_answer(job_id, job, reply, with_result=with_result), name="answer")
 
     async def _read_answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
         found = job or await self._store.get(job_id)

@@ -18,6 +18,7 @@ from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.channel import Channel
 from mcp_queue_plugin.engine.engine import Engine
+from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, EngineOptions
 from mcp_queue_plugin.errors import EngineNotRunning, EngineStartFailed, QueueError
 from mcp_queue_plugin.model.job import ErrorInfo, Job
@@ -40,7 +41,6 @@ class Service:
         self._engine: Engine | None = None
         self._ended: list[str] = []
         self._finished = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._server_pidfd: int | None = None
 
     async def run(self) -> None:
@@ -74,13 +74,7 @@ class Service:
     def _on_frames(self, frames: list[Frame]) -> None:
         waiting = [coroutine for frame in frames if (coroutine := _HANDLERS[Verb(frame.kind)](self, frame)) is not None]
         if waiting:
-            self._spawn(_one_after_the_other(waiting))
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(_fail_loudly)
+            spawn(_one_after_the_other(waiting), name="requests")
 
     def _on_server_gone(self) -> None:
         self._finished.set()
@@ -249,11 +243,6 @@ _HANDLERS: dict[Verb, Handler] = {
 async def _one_after_the_other(coroutines: list[Coroutine[Any, Any, None]]) -> None:
     for coroutine in coroutines:
         await coroutine
-
-
-def _fail_loudly(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        raise error
 
 
 def _store_of(options: EngineOptions) -> SqliteStore:

@@ -18,6 +18,7 @@ from mcp_queue_plugin.model.operations import (
     ById,
     ByToken,
     Changes,
+    Claim,
     Delete,
     Ending,
     EndingKind,
@@ -43,22 +44,11 @@ def add(operation: Add | Adopt, *, uid: int, version: int, now: float) -> Job:
     job = _new(operation.submission, uid=uid, version=version, now=now)
     match operation:
         case Adopt():
-            return claim(_replace(job, description=operation.description), now=now)
+            return _claim(_replace(job, description=operation.description), now=now)
         case Add(start=True):
             return _replace(job, state=State.QUEUED)
         case Add():
             return job
-
-
-def claim(job: Job, *, now: float) -> Job:
-    """A new attempt of a queued job, with a new token."""
-    return _replace(
-        job,
-        state=State.WORKING,
-        attempt=job.attempt + 1,
-        progress=0,
-        started_at=now,
-    )
 
 
 def by_id(operation: ById, job: Job | None, *, version: int, now: float) -> Job | Refused:
@@ -78,7 +68,12 @@ def by_id(operation: ById, job: Job | None, *, version: int, now: float) -> Job 
 
 def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refused:
     """What an attempt's own write does; a write under an old token is refused."""
-    if job is None or job.attempt != operation.token.attempt or job.state not in RUNNING_STATES:
+    if job is None:
+        return Refused(Refusal.STALE_TOKEN)
+    if isinstance(operation, Claim):
+        is_next = job.state is State.QUEUED and operation.token.attempt == job.attempt + 1
+        return _claim(job, now=now) if is_next else Refused(Refusal.STALE_TOKEN, job)
+    if job.attempt != operation.token.attempt or job.state not in RUNNING_STATES:
         return Refused(Refusal.STALE_TOKEN, job)
     match operation:
         case Report(changes=changes):
@@ -87,6 +82,16 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
             return _finish(_report(job, changes), ending, now=now)
         case _:
             assert_never(operation)
+
+
+def _claim(job: Job, *, now: float) -> Job:
+    return _replace(
+        job,
+        state=State.WORKING,
+        attempt=job.attempt + 1,
+        progress=0,
+        started_at=now,
+    )
 
 
 def needs_recovery(job: Job) -> bool:
@@ -222,10 +227,15 @@ def _released(job: Job, ending: Ending, now: float) -> Job:
     return _replace(job, state=State.QUEUED)
 
 
+def _recalled(job: Job, _ending: Ending, _now: float) -> Job:
+    return _replace(job, state=State.QUEUED)
+
+
 _ENDINGS: dict[EndingKind, Callable[[Job, Ending, float], Job]] = {
     EndingKind.COMPLETED: _completed,
     EndingKind.FAILED: _failed,
     EndingKind.STOPPED: _ended_by_itself,
     EndingKind.CRASHED: _crashed,
     EndingKind.RELEASED: _released,
+    EndingKind.RECALLED: _recalled,
 }

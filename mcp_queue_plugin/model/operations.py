@@ -25,6 +25,8 @@ class EndingKind(StrEnum):
     """The worker died under it: it runs again unless it has crashed too often."""
     RELEASED = "released"
     """Given back by an orderly shutdown: it runs again, uncounted."""
+    RECALLED = "recalled"
+    """Claimed, but never begun: it is queued again as if nothing had been."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +77,9 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Take up to ``limit`` queued jobs, each for a new attempt."""
+    """Begin the attempt ``token`` of a queued job; refused if the job is not queued, or its next attempt is another."""
 
-    limit: int
+    token: Token
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +114,7 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 Operation = Add | Adopt | Start | Claim | Report | Finish | Stop | Delete
-ByToken = Report | Finish
+ByToken = Claim | Report | Finish
 ById = Start | Stop | Delete
 
 
@@ -139,11 +141,5 @@ class Applied(msgspec.Struct, frozen=True):
     changed: bool = True
 
 
-class Claimed(msgspec.Struct, frozen=True):
-    """The jobs a claim took, each with its parameters."""
-
-    jobs: tuple[tuple[Job, bytes], ...]
-
-
-Outcome = Applied | Claimed | Refused
+Outcome = Applied | Refused
 OutcomeCallback = Callable[[Outcome | QueueError], None]

@@ -18,7 +18,6 @@ from mcp_queue_plugin.model.operations import (
     ById,
     ByToken,
     Claim,
-    Claimed,
     Delete,
     Finish,
     LogChunk,
@@ -105,20 +104,19 @@ class MemoryStore:
         oldest = min(queued, key=lambda job: job.order, default=None)
         return oldest.created_at if oldest else None
 
-    async def changes(self, after_version: int, limit: int) -> Sequence[Job]:
-        """The records changed after ``after_version``, oldest change first."""
-        changed = [job for job in self._jobs.values() if job.version > after_version]
-        return sorted(changed, key=lambda job: job.version)[:limit]
+    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
+        """The queued jobs whose turn comes next, with their parameters."""
+        queued = [job for job in self._jobs.values() if job.state is State.QUEUED]
+        queued.sort(key=lambda job: (-job.options.priority, job.order))
+        return [(job, self._params[job.uid]) for job in queued[:limit]]
 
     def _apply(self, operation: Operation, now: float) -> Outcome:
         match operation:
             case Add() | Adopt():
                 return self._add(operation, now)
-            case Claim():
-                return self._claim(operation, now)
             case Start() | Stop() | Delete():
                 return self._change_by_id(operation, now)
-            case Report() | Finish():
+            case Claim() | Report() | Finish():
                 return self._change_by_token(operation, now)
             case _:
                 assert_never(operation)
@@ -133,12 +131,6 @@ class MemoryStore:
         self._params[job.uid] = operation.params
         return Applied(job)
 
-    def _claim(self, operation: Claim, now: float) -> Claimed:
-        queued = [job for job in self._jobs.values() if job.state is State.QUEUED]
-        queued.sort(key=lambda job: (-job.options.priority, job.order))
-        claimed = [self._save(decide.claim(job, now=now)) for job in queued[: max(0, operation.limit)]]
-        return Claimed(tuple((job, self._params[job.uid]) for job in claimed))
-
     def _change_by_id(self, operation: ById, now: float) -> Outcome:
         job = self._find(operation.job_id)
         return self._settle(job, decide.by_id(operation, job, version=self._version + 1, now=now))
@@ -146,7 +138,7 @@ class MemoryStore:
     def _change_by_token(self, operation: ByToken, now: float) -> Outcome:
         job = self._jobs.get(operation.token.uid)
         outcome = self._settle(job, decide.by_token(operation, job, now=now))
-        if isinstance(outcome, Applied):
+        if isinstance(outcome, Applied) and not isinstance(operation, Claim):
             self._logs.setdefault(outcome.job.uid, []).extend(operation.log)
             if isinstance(operation, Finish) and operation.ending.result is not None and outcome.job.has_result:
                 self._results[outcome.job.uid] = operation.ending.result

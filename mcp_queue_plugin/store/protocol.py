@@ -53,6 +53,8 @@ class JobStore(Protocol):
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order in one commit and answer an outcome for each, after the commit.
 
+        An empty group finds out whether the store takes writes.
+
         Raises:
             StoreUnavailable: the commit failed; nothing of the group took effect.
 
@@ -75,14 +77,17 @@ class JobStore(Protocol):
         """One page of the jobs that match."""
         ...
 
+    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
+        """The queued jobs whose turn comes next, with their parameters: higher priority first, then the longer wait.
+
+        A look, not a claim: ``Claim`` decides.
+        """
+        ...
+
     async def counts(self) -> Counts:
         """How many jobs stand in each state, without counting rows."""
         ...
 
     async def oldest_queued_at(self) -> float | None:
         """When the queued job that waits longest was created."""
-        ...
-
-    async def changes(self, after_version: int, limit: int) -> Sequence[Job]:
-        """The records changed after ``after_version``, oldest change first."""
         ...

@@ -42,6 +42,7 @@ class Streams:
         So a job's log can be followed while it runs.
         """
         self._descriptors = tuple((_keep(number), number) for number in range(3))
+        self._ruined = False
         self._stdin = sys.stdin
         self._stdout, self._stderr = sys.stdout, sys.stderr
         for stream in (self._stdout, self._stderr):
@@ -59,7 +60,7 @@ class Streams:
             self._stderr.flush()
         except (OSError, ValueError):
             # The job has closed a stream, or the descriptor below it.
-            self._stdout, self._stderr = _text_stream(1), _text_stream(2)
+            self._ruined = True
         _flush_c(None)
 
     def restore(self) -> None:
@@ -69,9 +70,12 @@ class Streams:
             OSError: the duplicates are gone.
 
         """
-        sys.stdin, sys.stdout, sys.stderr = self._stdin, self._stdout, self._stderr
         for kept, number in self._descriptors:
             os.dup2(kept, number)
+        if self._ruined:
+            self._ruined = False
+            self._stdout, self._stderr = _text_stream(1), _text_stream(2)
+        sys.stdin, sys.stdout, sys.stderr = self._stdin, self._stdout, self._stderr
 
 
 class Surroundings:
@@ -128,7 +132,8 @@ class Surroundings:
         handlers = _handlers()
         if handlers != self._handlers:
             for number, now, before in zip(_SIGNALS, handlers, self._handlers, strict=True):
-                if now is not before:
+                # None stands for a handler that C has installed: Python cannot put it back.
+                if now is not before and before is not None:
                     signal.signal(number, cast("signal.Handlers", before))
 
     def _stray_threads(self) -> list[threading.Thread]:

@@ -175,13 +175,13 @@ class WorkerPool:
         self._backoff.reset()
         self._dismiss_free_workers()
         await self._wait_until_gone(timeout_seconds)
-        left = list(self._busy)
+        left = dict(self._busy)
         self._busy.clear()
-        for worker in self._workers:
+        for worker in left.values():
             worker.abandon()
         await self._wait_until_gone(_KILL_SECONDS)
         await self._sweeper.finish(_KILL_SECONDS)
-        return left
+        return list(left)
 
     def worker_ready(self, worker: Worker, ready: Ready) -> None:
         """A worker takes jobs now."""

@@ -206,17 +206,16 @@ class Worker:
             return
         self._timer.cancel()
         self._capture.drain()
-        self._end(
-            Ending(
-                kind=result.kind,
-                result=payload if result.has_result else None,
-                error=result.error,
-                completed_with_error=result.completed_with_error,
-            ),
-            result.changes,
-            fit=result.dirty is None and not self._dead,
+        ending = Ending(
+            kind=result.kind,
+            result=payload if result.has_result else None,
+            error=result.error,
+            completed_with_error=result.completed_with_error,
         )
-        if result.dirty is not None and not self._dead:
+        # A SIGTERM that is under way would hit the next job.
+        fit = result.dirty is None and self._stop_at != _BY_NOW and not self._dead
+        self._end(ending, result.changes, fit=fit)
+        if not fit and not self._dead:
             self.kill()
 
     def _end(self, ending: Ending, changes: Changes, *, fit: bool) -> None:

@@ -28,7 +28,7 @@ class Sweeper:
             self._round(FIRST_PAUSE_SECONDS)
 
     async def finish(self, timeout_seconds: float) -> None:
-        """Sweep until nothing is left, for ``timeout_seconds`` at most."""
+        """Sweep until nothing is left; wait for that no longer than ``timeout_seconds``."""
         self.sweep()
         if self._timer is not None:
             with suppress(TimeoutError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +62,9 @@ class Database:
         self._migrations = migrations
         self._ownership = Ownership(self.path)
         self._checkpointer = Checkpointer(self._connect)
+        self._committing: ThreadPoolExecutor | None = None
         self._connection: apsw.Connection | None = None
+        self._reader: apsw.Connection | None = None
 
     def open(self) -> None:
         """Take the file for this process; make it, or bring it to the newest schema.
@@ -79,36 +83,41 @@ class Database:
                 header.check_header(self.path, newest=len(self._migrations))
                 self._ownership.sign()
                 self._connection = self._connect_and_migrate()
+                self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
             except BaseException:
                 self._ownership.release()
                 raise
 
     def close(self, *, remove: bool) -> None:
         """Give the file back, all of it in one piece, or with ``remove`` delete it. Calling it again does nothing."""
-        if self._connection is None:
+        connection, self._connection = self._connection, None
+        if connection is None:
             return
-        self._checkpointer.close()
-        self._connection.close()
-        self._connection = None
-        if remove:
-            for suffix in ("", "-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self._ownership.release()
+        try:
+            self._checkpointer.close()
+            connection.close()
+            if remove:
+                for suffix in ("", "-wal", "-shm"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        finally:
+            self._ownership.release()
 
-    @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
-        """Hold the write lock for the body and commit at its end; an error in it takes everything back.
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[apsw.Connection]:
+        """Hold the write lock for the body, which must not suspend, and commit at its end; an error takes all back.
+
+        The commit waits for the disk in a thread, so that the caller's loop goes on meanwhile; who reads then sees
+        what was committed before.
 
         Raises:
             StoreUnavailable: something could not be read or written; nothing of the body took effect.
-
         """
         with self._translated_errors("written"):
             connection = self._opened()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("COMMIT")
+                await asyncio.get_running_loop().run_in_executor(self._committing, connection.execute, "COMMIT")
             except BaseException:
                 # The connection stays: to open anew would recover the frames of the failed commit from the log.
                 with suppress(apsw.Error):
@@ -124,7 +133,13 @@ class Database:
 
         """
         with self._translated_errors("read"):
-            return self._opened().execute(sql, values).fetchall()
+            return self._reading().execute(sql, values).fetchall()
+
+    def _reading(self) -> apsw.Connection:
+        if self._reader is None:
+            self._opened()
+            self._reader = self._connect()
+        return self._reader
 
     def _opened(self) -> apsw.Connection:
         if self._connection is None:

@@ -17,7 +17,6 @@ from mcp_queue_plugin.model.operations import (
     ById,
     ByToken,
     Claim,
-    Claimed,
     Delete,
     Finish,
     LogChunk,
@@ -51,7 +50,9 @@ class Group:
     def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order; an outcome for each."""
         outcomes = [self._apply(operation) for operation in operations]
-        self._write_counters()
+        if self._counters.version != self._first_version or not operations:
+            # Of an empty group it is asked whether the file takes writes: so it writes.
+            self._execute(SQL["write_counters"], self._counters.row)
         return outcomes
 
     def recover(self) -> list[Job]:
@@ -59,16 +60,14 @@ class Group:
         candidates = [rows.decode_job(row) for row in self._fetch("recoverable")]
         interrupted = [job for job in candidates if decide.needs_recovery(job)]
         recovered = [self._save(job, decide.recover(job, now=self._now)) for job in interrupted]
-        self._write_counters()
+        self._execute(SQL["write_counters"], self._counters.row)
         return recovered
 
     def _apply(self, operation: Operation) -> Outcome:
         match operation:
             case Add() | Adopt():
                 return self._add(operation)
-            case Claim():
-                return self._claim(operation)
-            case Report() | Finish():
+            case Claim() | Report() | Finish():
                 return self._change_by_token(operation)
             case Start() | Stop() | Delete():
                 return self._change_by_id(operation)
@@ -86,13 +85,6 @@ class Group:
         self._execute(SQL["insert_params"], (uid, operation.params))
         return Applied(job)
 
-    def _claim(self, operation: Claim) -> Claimed:
-        claimed: list[tuple[Job, bytes]] = []
-        for row in self._fetch("claimable", max(0, operation.limit)):
-            job = rows.decode_job(row)
-            claimed.append((self._save(job, decide.claim(job, now=self._now)), row[-1]))
-        return Claimed(tuple(claimed))
-
     def _change_by_id(self, operation: ById) -> Outcome:
         job = self._job("last_job", operation.job_id)
         decided = decide.by_id(operation, job, version=self._counters.version + 1, now=self._now)
@@ -101,7 +93,7 @@ class Group:
     def _change_by_token(self, operation: ByToken) -> Outcome:
         job = self._job("job_by_uid", operation.token.uid)
         outcome = self._settle(job, decide.by_token(operation, job, now=self._now))
-        if isinstance(outcome, Applied):
+        if isinstance(outcome, Applied) and not isinstance(operation, Claim):
             self._append_log(outcome.job.uid, operation.log)
             if isinstance(operation, Finish) and operation.ending.result is not None and outcome.job.has_result:
                 self._execute(SQL["insert_result"], (outcome.job.uid, operation.ending.result))
@@ -133,7 +125,3 @@ class Group:
 
     def _fetch(self, query: str, *values: str | int) -> Sequence[Sequence[Any]]:
         return self._execute(SQL[query], values).fetchall()
-
-    def _write_counters(self) -> None:
-        if self._counters.version != self._first_version:
-            self._execute(SQL["write_counters"], self._counters.row)

@@ -85,14 +85,10 @@ class Ownership:
 
 def _open(path: Path) -> tuple[int, bool]:
     """A descriptor of the file at ``path``, and whether this call made the file."""
-    while True:
-        try:
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), True
-        except FileExistsError:
-            try:
-                return os.open(path, os.O_RDWR), False
-            except FileNotFoundError:
-                continue
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600), False
 
 
 def _read(descriptor: int) -> Owner | None:

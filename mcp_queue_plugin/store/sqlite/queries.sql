@@ -21,7 +21,7 @@ SELECT {columns} FROM jobs WHERE uid = ?;
 -- The record a public id names: the living one, or else the last tombstone, for an id is free again once its job is one.
 SELECT {columns} FROM jobs WHERE job_id = ? ORDER BY uid DESC LIMIT 1;
 
--- name: claimable
+-- name: queued_jobs
 -- The queued jobs whose turn it is, with their parameters: higher priority first, then the longer wait.
 SELECT {columns}, document FROM jobs JOIN params USING (uid)
 WHERE state = 'queued' ORDER BY priority DESC, "order" LIMIT ?;
@@ -29,10 +29,6 @@ WHERE state = 'queued' ORDER BY priority DESC, "order" LIMIT ?;
 -- name: recoverable
 -- What the death of an owner can have left between two steps.
 SELECT {columns} FROM jobs WHERE status = 'running' OR (status = 'stopped' AND delete_requested) ORDER BY uid;
-
--- name: changed_jobs
--- The feed of changes after a version.
-SELECT {columns} FROM jobs WHERE version > ? ORDER BY version LIMIT ?;
 
 -- name: oldest_queued_at
 -- When the queued job with the longest wait was created: the first job of each priority is the oldest of it, so the

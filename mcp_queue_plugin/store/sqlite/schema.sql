@@ -44,9 +44,6 @@ CREATE INDEX jobs_named ON jobs (job_id);
 -- The order of claims.
 CREATE INDEX jobs_queued ON jobs (priority DESC, "order") WHERE state = 'queued';
 
--- The feed of changes.
-CREATE UNIQUE INDEX jobs_changed ON jobs (version);
-
 -- Lists; the uid that ends every index keeps them in order.
 CREATE INDEX jobs_listed ON jobs (status);
 CREATE INDEX jobs_owned ON jobs (owner) WHERE owner IS NOT NULL;

@@ -68,7 +68,7 @@ class SqliteStore:
         """
         self._database.open()
         try:
-            with self._database.transaction() as connection:
+            async with self._database.transaction() as connection:
                 return Group(connection, now=self._clock()).recover()
         except BaseException:
             self._database.close(remove=False)
@@ -80,7 +80,7 @@ class SqliteStore:
 
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order in one commit and answer an outcome for each, after the commit."""
-        with self._database.transaction() as connection:
+        async with self._database.transaction() as connection:
             return Group(connection, now=self._clock()).apply(operations)
 
     async def get(self, job_id: str) -> Job | None:
@@ -111,6 +111,6 @@ class SqliteStore:
         found = self._database.fetch(SQL["oldest_queued_at"])
         return found[0][0] if found else None
 
-    async def changes(self, after_version: int, limit: int) -> Sequence[Job]:
-        """The records changed after ``after_version``, oldest change first."""
-        return [rows.decode_job(row) for row in self._database.fetch(SQL["changed_jobs"], after_version, limit)]
+    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
+        """The queued jobs whose turn comes next, with their parameters."""
+        return [(rows.decode_job(row), row[-1]) for row in self._database.fetch(SQL["queued_jobs"], limit)]

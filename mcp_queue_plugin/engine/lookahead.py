@@ -1,0 +1,79 @@
+"""The head of the queue, read ahead: a worker that becomes free gets its next job without waiting for the store."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.protocol import JobStore
+
+Queued = tuple[Job, bytes]
+
+
+def precedes(job: Job, other: Job) -> bool:
+    """Whether ``job`` is to run before ``other``: higher priority first, then the longer wait."""
+    return (-job.options.priority, job.order) < (-other.options.priority, other.order)
+
+
+class Lookahead:
+    """Queued jobs in their order, as far as they were read.
+
+    Only a hint: the claim that follows decides, and a job that has changed meanwhile is dropped as soon as its change
+    is committed. Whether more may be queued is a flag, set by whatever can queue a job and cleared before the store is
+    read: a hint can come twice, but never be missed.
+    """
+
+    def __init__(self, store: JobStore, *, depth: int, is_claimed: Callable[[int], bool]) -> None:
+        """Read up to ``depth`` jobs ahead; ``is_claimed`` knows the uids whose claim is not committed yet."""
+        self._store = store
+        self._depth = depth
+        self._is_claimed = is_claimed
+        self._jobs: OrderedDict[int, Queued] = OrderedDict()
+        self._may_be_more = True
+
+    def __len__(self) -> int:
+        """How many jobs are known to wait."""
+        return len(self._jobs)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether reading the store may find jobs for ``take``."""
+        return self._may_be_more and not self._jobs
+
+    async def read(self, claims_under_way: int) -> None:
+        """Read ahead; the ``claims_under_way`` still look queued to the store.
+
+        Raises:
+            StoreUnavailable: the store cannot be read; the next call tries again.
+        """
+        self._may_be_more = False
+        limit = self._depth + claims_under_way
+        try:
+            found = await self._store.queued(limit)
+        except BaseException:
+            self._may_be_more = True
+            raise
+        for job, params in found:
+            if not self._is_claimed(job.uid):
+                self._jobs[job.uid] = (job, params)
+        self._may_be_more = self._may_be_more or len(found) == limit
+
+    def take(self) -> Queued | None:
+        """The next job, which is forgotten here; None if none is known."""
+        return self._jobs.popitem(last=False)[1] if self._jobs else None
+
+    def expect(self) -> None:
+        """Say that a job may have become queued."""
+        self._may_be_more = True
+
+    def on_change(self, job: Job) -> None:
+        """Take note of a committed change."""
+        if job.state is not State.QUEUED:
+            self._jobs.pop(job.uid, None)
+            return
+        self._may_be_more = True
+        if self._jobs and precedes(job, next(reversed(self._jobs.values()))[0]):
+            # It belongs among those already read: read again, in the store's order.
+            self._jobs.clear()
