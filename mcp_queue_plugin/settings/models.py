@@ -63,20 +63,21 @@ class QueueManagerSettings(Section):
         None,
         "How many jobs that have not ended the queue holds. Once it is full, the oldest of them is evicted for each "
         "new one: it ends as `stopped` with the reason `evicted`. No limit, as in the adapter: no job is lost "
-        "unless somebody chose so.",
+        "unless somebody chose so. This version checks the value and does not enforce it yet.",
         unit="jobs",
         special="`null`: no limit",
     )
     per_job_type_limits: Mapping[Name, Count] | None = setting(
         None,
         "The same limit for single job types: an object from a job type's or a command's name to its number. "
-        "No limits, as in the adapter.",
+        "No limits, as in the adapter. This version checks the value and does not enforce it yet.",
         unit="jobs",
         special="`null`: no limits",
     )
     completed_job_retention_seconds: WholeSeconds = setting(
         21600,
-        "How long the record, result and log of a job are kept after it has ended. The adapter's default, six hours.",
+        "How long the record, result and log of a job are kept after it has ended. The adapter's default, six hours. "
+        "This version checks the value and keeps every job until it is deleted.",
         unit="seconds",
         special="`0`: for ever",
     )
@@ -97,7 +98,7 @@ class QueueManagerSettings(Section):
     max_retained_terminal_jobs: Count | None = setting(
         None,
         "Accepted, so that existing configurations stay valid, and without effect: in the adapter it saves the file "
-        "descriptors that ended jobs hold, and here they hold none. `completed_job_retention_seconds` alone decides.",
+        "descriptors that ended jobs hold, and here they hold none.",
         unit="jobs",
         special="`null`: not set",
     )

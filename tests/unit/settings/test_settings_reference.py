@@ -114,7 +114,7 @@ def test_a_row_of_the_reference() -> None:
     assert row == (
         "| `completed_job_retention_seconds` | an integer from 0 to 1,000,000,000 | `21600` | seconds | `0`: for ever "
         "| How long the record, result and log of a job are kept after it has ended. "
-        "The adapter's default, six hours. |"
+        "The adapter's default, six hours. This version checks the value and keeps every job until it is deleted. |"
     )
 
 
