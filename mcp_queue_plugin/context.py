@@ -6,7 +6,9 @@ import sys
 from typing import Protocol
 
 from mcp_queue_plugin.errors import NotInJob
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH
 from mcp_queue_plugin.model.operations import Changes
+from mcp_queue_plugin.model.text import storable
 
 
 class Reporter(Protocol):
@@ -36,11 +38,11 @@ class JobContext:
 
     def set_description(self, text: str) -> None:
         """Report in words what the job is doing; cut to 1,024 characters."""
-        self._reporter.report(Changes(description=str(text)))
+        self._reporter.report(Changes(description=storable(str(text), DESCRIPTION_MAX_LENGTH)))
 
     def set_step(self, code: str) -> None:
-        """Report a machine-readable code of the step the job is in."""
-        self._reporter.report(Changes(step=str(code)))
+        """Report a machine-readable code of the step the job is in; cut to 1,024 characters."""
+        self._reporter.report(Changes(step=storable(str(code), DESCRIPTION_MAX_LENGTH)))
 
     def should_stop(self) -> bool:
         """Whether the job was asked to stop; a job that sees True should return soon."""

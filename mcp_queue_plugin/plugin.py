@@ -51,9 +51,11 @@ class QueuePlugin:
         messages; a relative ``registry_path`` is taken from ``base_dir``, by default the working directory.
 
         Raises:
-            ConfigurationError: the two sections of the configuration are not valid, or a module of
-                ``auto_import_modules`` cannot be imported.
+            ConfigurationError: the two sections of the configuration are not valid, a module of
+                ``auto_import_modules`` cannot be imported, or the queue is already installed.
         """
+        if hasattr(app.state, "queue_plugin"):
+            raise ConfigurationError("the queue is already installed in this application")
         plugin = cls(app, load_settings(config, source=source, base_dir=base_dir or Path.cwd()))
         enqueue.install()
         if plugin.settings.queue_manager.enabled:

@@ -17,6 +17,7 @@ from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.errors import CommandUnknown, TargetNotFound
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending, EndingKind
+from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers.child import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import Run, Setup
 
@@ -29,7 +30,7 @@ class AdapterRunner:
 
     def __init__(self, setup: Setup) -> None:
         """Restore the configuration and import what registers commands; failed imports are kept, not raised."""
-        logging.basicConfig(stream=sys.stderr, level=setup.log_level or logging.INFO, format=_LOG_FORMAT)
+        logging.basicConfig(stream=sys.stderr, level=_level(setup.log_level), format=_LOG_FORMAT)
         if setup.config_path is not None:
             worker.restore_config(setup.config_path)
         modules = dict.fromkeys((*setup.auto_import_modules, *_modules_of_environment()))
@@ -55,7 +56,11 @@ class AdapterRunner:
             document, with_error = job.envelope(loop.run_until_complete(job.execute_command(context)))
             return Ending(kind=EndingKind.COMPLETED, result=encode_document(document), completed_with_error=with_error)
         returned = JobRun(job, context).run()
-        error = None if returned.message is None else ErrorInfo(type="JobFailed", message=returned.message)
+        error = (
+            None
+            if returned.message is None
+            else ErrorInfo(type="JobFailed", message=storable(returned.message, MESSAGE_MAX_LENGTH))
+        )
         result = None if returned.result is None else encode_document(returned.result)
         return Ending(kind=returned.kind, result=result, error=error)
 
@@ -66,9 +71,9 @@ class AdapterRunner:
         tail = "".join((*self._import_tracebacks(error), *traceback.format_exception(error)))
         return ErrorInfo(
             type=type(error).__name__,
-            message=message[:MESSAGE_MAX_LENGTH],
+            message=storable(message, MESSAGE_MAX_LENGTH),
             code=worker.error_code(error),
-            traceback_tail=tail[-TRACEBACK_MAX_LENGTH:],
+            traceback_tail=storable(tail[-TRACEBACK_MAX_LENGTH:], TRACEBACK_MAX_LENGTH),
         )
 
     def _import_tracebacks(self, error: BaseException) -> list[str]:
@@ -78,6 +83,10 @@ class AdapterRunner:
 
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def _level(name: str | None) -> int:
+    return logging.getLevelNamesMapping().get((name or "").upper(), logging.INFO)
 
 
 def _modules_of_environment() -> list[str]:

@@ -9,7 +9,7 @@ from mcp_queue_plugin.adapter.results import delete_metadata, stop_metadata
 from mcp_queue_plugin.commands.base import GRACE_SECONDS, JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.errors import JobStateInvalid
-from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.model.states import RUNNING_STATES, State
 
 
 class QueueStartJobCommand(QueueCommand):
@@ -24,7 +24,7 @@ class QueueStartJobCommand(QueueCommand):
         """Start the job and answer its record. One that already runs is refused, as the adapter does."""
         job_id = params["job_id"]
         answer = await manager.engine.start_job(job_id)
-        if answer.job.state in _RUNNING and answer.job.started_at is not None:
+        if answer.job.state in RUNNING_STATES:
             raise JobStateInvalid(
                 job_id, action="start", current_status=answer.job.status.value, allowed_statuses=["pending"]
             )
@@ -73,6 +73,3 @@ class QueueDeleteJobCommand(QueueCommand):
             else f"Delete requested for job {job_id}, actual status is {answer.job.status.value}"
         )
         return {**record(answer), **delete_metadata(answer.job), "message": message}
-
-
-_RUNNING = frozenset({State.WORKING, State.STOPPING, State.INPUT_REQUIRED})

@@ -17,6 +17,7 @@ from mcp_queue_plugin.model.states import Status
 
 PAGE_MAX = 1000
 LIST_DEFAULT = 100
+NAME_MAX = 200
 
 
 class QueueGetJobStatusCommand(QueueCommand):
@@ -94,9 +95,14 @@ class QueueListJobsCommand(QueueCommand):
             "enum": [status.value for status in Status],
         },
         "limit": {"type": "integer", "description": "At most so many jobs", "minimum": 1, "maximum": PAGE_MAX},
-        "queue": {"type": "string", "description": "Only jobs of this queue", "minLength": 1},
-        "job_type": {"type": "string", "description": "Only jobs of this type", "minLength": 1},
-        "command": {"type": "string", "description": "Only jobs of this command", "minLength": 1},
+        "queue": {"type": "string", "description": "Only jobs of this queue", "minLength": 1, "maxLength": NAME_MAX},
+        "job_type": {"type": "string", "description": "Only jobs of this type", "minLength": 1, "maxLength": NAME_MAX},
+        "command": {
+            "type": "string",
+            "description": "Only jobs of this command",
+            "minLength": 1,
+            "maxLength": NAME_MAX,
+        },
         "cursor": {"type": "string", "description": "next_cursor of the page before"},
         "order": {"type": "string", "description": "Newest (default) or oldest first", "enum": ["newest", "oldest"]},
     }

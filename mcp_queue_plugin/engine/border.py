@@ -144,7 +144,7 @@ class JobReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageReply(msgspec.Struct, frozen=True, kw_only=True):
-    """PAGE: the payload is the page as JSON."""
+    """PAGE: the payload is the page as JSON. Of ERROR the payload is an ``ErrorReport``."""
 
     number: int
 
@@ -162,19 +162,12 @@ class OpenedReply(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities
 
 
-class ErrorReply(msgspec.Struct, frozen=True, kw_only=True):
-    """ERROR: a refusal or a failure, by the name of its class in ``errors.py``."""
+class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of ERROR: a refusal or a failure, by the name of its class in ``errors.py``."""
 
-    number: int
     name: str
     message: str
     data: dict[str, object]
-
-
-class EndedNotice(msgspec.Struct, frozen=True):
-    """ENDED: these jobs have ended."""
-
-    job_ids: tuple[str, ...]
 
 
 class StopAdoptedNotice(msgspec.Struct, frozen=True):
@@ -184,23 +177,22 @@ class StopAdoptedNotice(msgspec.Struct, frozen=True):
 
 
 class LoggedNotice(msgspec.Struct, frozen=True):
-    """LOGGED: a log record of the engine's process, for the server's log."""
+    """LOGGED: a log record of the engine's process, for the server's log; the payload is its text."""
 
     level: int
     name: str
-    message: str
 
 
-def error_reply(number: int, error: QueueError) -> ErrorReply:
-    """The frame's header for ``error``."""
-    return ErrorReply(number=number, name=type(error).__name__, message=error.message, data=error.data)
+def report_of(error: QueueError) -> ErrorReport:
+    """``error`` as a value."""
+    return ErrorReport(name=type(error).__name__, message=error.message, data=error.data)
 
 
-def error_of(reply: ErrorReply) -> QueueError:
-    """The error that ``error_reply`` made this of."""
-    kind = getattr(errors, reply.name, QueueError)
+def error_of(report: ErrorReport) -> QueueError:
+    """The error that ``report_of`` made this of."""
+    kind = getattr(errors, report.name, QueueError)
     error: QueueError = kind.__new__(kind)
-    QueueError.__init__(error, reply.message, **reply.data)
+    QueueError.__init__(error, report.message, **report.data)
     if isinstance(error, errors.JobError):
-        error.job_id = str(reply.data["value"])
+        error.job_id = str(report.data["value"])
     return error

@@ -161,7 +161,7 @@ class Connection:
             return
         outcome: Frame | QueueError = frame
         if frame.kind == Verb.ERROR:
-            outcome = border.error_of(decode(frame.header, border.ErrorReply))
+            outcome = border.error_of(msgspec.json.decode(frame.payload, type=border.ErrorReport))
         loop = future.get_loop()
         if loop is self._home:
             _resolve(future, outcome)

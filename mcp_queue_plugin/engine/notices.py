@@ -38,7 +38,7 @@ def deliver(events: ClientEvents, frame: Frame) -> bool:
 
 
 def _on_ended(events: ClientEvents, frame: Frame) -> None:
-    events.on_ended(decode(frame.header, border.EndedNotice).job_ids)
+    events.on_ended(msgspec.json.decode(frame.payload, type=tuple[str, ...]))
 
 
 def _on_stop_adopted(events: ClientEvents, frame: Frame) -> None:
@@ -51,7 +51,7 @@ def _on_ready(events: ClientEvents, frame: Frame) -> None:
 
 def _on_logged(_: ClientEvents, frame: Frame) -> None:
     notice = decode(frame.header, border.LoggedNotice)
-    logging.getLogger(notice.name).log(notice.level, notice.message)
+    logging.getLogger(notice.name).log(notice.level, "%s", frame.payload.decode())
 
 
 _NOTICES: dict[int, Callable[[ClientEvents, Frame], None]] = {

@@ -65,11 +65,11 @@ class Service:
 
     def on_ready(self, ready: Ready) -> None:
         """Tell the server what its workers know."""
-        self._channel.send(encode(Verb.READY, None, msgspec.json.encode(ready)))
+        self._send(Verb.READY, None, msgspec.json.encode(ready))
 
     def log(self, level: int, name: str, message: str) -> None:
         """Hand a log record to the server's log."""
-        self._send(Verb.LOGGED, border.LoggedNotice(level, name, message))
+        self._send(Verb.LOGGED, border.LoggedNotice(level, name), message.encode("utf-8", "replace"))
 
     def _on_frames(self, frames: list[Frame]) -> None:
         waiting = [coroutine for frame in frames if (coroutine := _HANDLERS[Verb(frame.kind)](self, frame)) is not None]
@@ -84,12 +84,11 @@ class Service:
 
     def _send_ended(self) -> None:
         job_ids, self._ended = self._ended, []
-        for start in range(0, len(job_ids), _ENDED_PER_FRAME):
-            self._send(Verb.ENDED, border.EndedNotice(tuple(job_ids[start : start + _ENDED_PER_FRAME])))
+        self._send(Verb.ENDED, None, msgspec.json.encode(job_ids))
 
     def _reply(self, number: int, answer: Answer | QueueError) -> None:
         if isinstance(answer, QueueError):
-            self._send(Verb.ERROR, border.error_reply(number, answer))
+            self._send(Verb.ERROR, border.PageReply(number=number), msgspec.json.encode(border.report_of(answer)))
             return
         header = border.JobReply(
             number=number, job=answer.job, has_result=answer.result is not None, timed_out=answer.timed_out
@@ -220,8 +219,6 @@ class Service:
         if os.getppid() != server_pid:
             self._on_server_gone()
 
-
-_ENDED_PER_FRAME = 200
 
 _HANDLERS: dict[Verb, Handler] = {
     Verb.OPEN: Service.open,

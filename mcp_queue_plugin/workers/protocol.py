@@ -54,9 +54,13 @@ def encode(kind: int, header: object, payload: bytes = b"") -> bytes:
     """One frame as bytes; ``header`` is any value msgspec can encode.
 
     Raises:
-        ProtocolViolation: the header or the payload is larger than a frame can carry.
+        ProtocolViolation: the header or the payload is larger than a frame can carry, or a text of the header is not
+            Unicode.
     """
-    head = msgspec.json.encode(header)
+    try:
+        head = msgspec.json.encode(header)
+    except UnicodeEncodeError as error:
+        raise ProtocolViolation(f"a text in a frame of kind {kind} holds a lone surrogate: {error.reason}") from error
     if len(head) > HEADER_MAX_BYTES or len(payload) > PAYLOAD_MAX_BYTES:
         raise ProtocolViolation(
             f"a frame of kind {kind} is too large to send: header {len(head)} of {HEADER_MAX_BYTES} bytes, "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import traceback
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import mcp_proxy_adapter.config as config_module
@@ -19,13 +19,17 @@ from mcp_proxy_adapter.core.errors import MicroserviceError
 
 from mcp_queue_plugin.errors import CommandUnknown
 
+logger = logging.getLogger(__name__)
+
 
 def restore_config(path: str) -> None:
     """Make ``get_config()`` answer what it answers in the server, whose configuration file is ``path``."""
     config = Config(config_path=path)
-    if Path(path).is_file():
+    try:
         # The adapter keeps the parsed model beside the raw data; its own code reads it from there.
         config.model = SimpleConfig(path).load()  # type: ignore[attr-defined]
+    except Exception:
+        logger.warning("The configuration %s has no model that the adapter knows", path, exc_info=True)
     config_module._config = config
 
 

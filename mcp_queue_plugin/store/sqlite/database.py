@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import apsw
 
@@ -43,6 +43,14 @@ _ADVICE: dict[type[Exception], str] = {
 """What the world can do to the file, and what to do about it. Any other error is a mistake of ours and stays itself."""
 
 
+class _Open(NamedTuple):
+    """What an open database holds: readers must not see what the writer has not committed yet."""
+
+    writer: apsw.Connection
+    reader: apsw.Connection
+    commits: ThreadPoolExecutor
+
+
 class Database:
     """An SQLite file of ours, owned by this object between ``open`` and ``close``."""
 
@@ -62,9 +70,7 @@ class Database:
         self._migrations = migrations
         self._ownership = Ownership(self.path)
         self._checkpointer = Checkpointer(self._connect)
-        self._committing: ThreadPoolExecutor | None = None
-        self._connection: apsw.Connection | None = None
-        self._reader: apsw.Connection | None = None
+        self._open: _Open | None = None
 
     def open(self) -> None:
         """Take the file for this process; make it, or bring it to the newest schema.
@@ -82,20 +88,22 @@ class Database:
             try:
                 header.check_header(self.path, newest=len(self._migrations))
                 self._ownership.sign()
-                self._connection = self._connect_and_migrate()
-                self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
+                writer = self._connect_and_migrate()
+                self._open = _Open(writer, self._connect(), ThreadPoolExecutor(1, thread_name_prefix="commit"))
             except BaseException:
                 self._ownership.release()
                 raise
 
     def close(self, *, remove: bool) -> None:
         """Give the file back, all of it in one piece, or with ``remove`` delete it. Calling it again does nothing."""
-        connection, self._connection = self._connection, None
-        if connection is None:
+        held, self._open = self._open, None
+        if held is None:
             return
         try:
+            held.commits.shutdown()
             self._checkpointer.close()
-            connection.close()
+            held.reader.close()
+            held.writer.close()
             if remove:
                 for suffix in ("", "-wal", "-shm"):
                     self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
@@ -113,17 +121,18 @@ class Database:
             StoreUnavailable: something could not be read or written; nothing of the body took effect.
         """
         with self._translated_errors("written"):
-            connection = self._opened()
-            connection.execute("BEGIN IMMEDIATE")
+            writer, _, commits = self._held()
+            writer.execute("BEGIN IMMEDIATE")
             try:
-                yield connection
-                await asyncio.get_running_loop().run_in_executor(self._committing, connection.execute, "COMMIT")
+                yield writer
+                await asyncio.get_running_loop().run_in_executor(commits, writer.execute, "COMMIT")
             except BaseException:
-                # The connection stays: to open anew would recover the frames of the failed commit from the log.
+                # In the thread, behind a commit that a cancelled caller has left there: it may yet succeed, and then
+                # nothing is rolled back. The connection stays: to open anew would recover a failed commit's frames.
                 with suppress(apsw.Error):
-                    connection.execute("ROLLBACK")
+                    commits.submit(writer.execute, "ROLLBACK").result()
                 raise
-            self._checkpointer.after_commit(connection)
+            self._checkpointer.after_commit(writer)
 
     def fetch(self, sql: str, *values: str | int) -> Sequence[Sequence[Any]]:
         """All rows of a query, of committed changes only.
@@ -133,18 +142,12 @@ class Database:
 
         """
         with self._translated_errors("read"):
-            return self._reading().execute(sql, values).fetchall()
+            return self._held().reader.execute(sql, values).fetchall()
 
-    def _reading(self) -> apsw.Connection:
-        if self._reader is None:
-            self._opened()
-            self._reader = self._connect()
-        return self._reader
-
-    def _opened(self) -> apsw.Connection:
-        if self._connection is None:
+    def _held(self) -> _Open:
+        if self._open is None:
             raise StoreUnavailable(f"the queue's store {self.path} is not open", path=str(self.path))
-        return self._connection
+        return self._open
 
     def _connect_and_migrate(self) -> apsw.Connection:
         # Made here and not by SQLite, which would let everybody read it; its side files take the mode over.

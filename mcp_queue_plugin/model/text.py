@@ -1,0 +1,9 @@
+"""Texts as records can keep them."""
+
+from __future__ import annotations
+
+
+def storable(text: str, max_length: int) -> str:
+    """``text`` cut to ``max_length`` characters; lone surrogates, which UTF-8 cannot say, become question marks."""
+    cut = text[:max_length]
+    return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()

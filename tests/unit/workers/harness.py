@@ -1,0 +1,159 @@
+"""A pool under test: real processes, and a record of everything it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mcp_queue_plugin.clock import system_clock
+from mcp_queue_plugin.errors import WorkerStartFailed
+from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
+from mcp_queue_plugin.workers.pool import WorkerPool
+from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
+from tests.unit.workers import jobs, mischief
+
+ROOT = str(Path(__file__).parents[3])
+WAIT_SECONDS = 20.0
+POLL_SECONDS = 0.005
+
+
+def setup(runner: str = "FunctionRunner", *modules: str) -> Setup:
+    return Setup(runner=f"tests.unit.workers.runners:{runner}", sys_path=(ROOT,), auto_import_modules=modules)
+
+
+async def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
+    """Poll until ``condition`` is true; fail after ``seconds``."""
+    for _ in range(int(seconds / POLL_SECONDS)):
+        if condition():
+            return
+        await asyncio.sleep(POLL_SECONDS)
+    raise TimeoutError
+
+
+def wait_until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
+    """``until`` for tests without a loop."""
+    asyncio.run(until(condition, seconds))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process has ended; it may wait for its parent to notice."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def kill_and_wait(pid: int) -> None:
+    """Kill a child process and leave it to be reaped by who started it."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def living_children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class Harness:
+    """A pool and what it told: endings, log and progress by token."""
+
+    def __init__(self, **options: Any) -> None:
+        settings = {"max_workers": 1, "min_workers": 1, "start_timeout_seconds": 20.0, **options}
+        self.endings: dict[Token, Ending] = {}
+        self.ended_with: dict[Token, Changes] = {}
+        self.progress: dict[Token, list[Changes]] = {}
+        self.log: dict[Token, list[LogChunk]] = {}
+        self.ready: list[Ready] = []
+        self.broken: list[WorkerStartFailed] = []
+        self.idle_calls = 0
+        self._uid = 0
+        self._any_end = asyncio.Event()
+        self.pool = WorkerPool(events=self, clock=system_clock(), **settings)
+
+    def on_idle(self) -> None:
+        self.idle_calls += 1
+
+    def on_progress(self, token: Token, changes: Changes) -> None:
+        assert token not in self.endings
+        self.progress.setdefault(token, []).append(changes)
+
+    def on_log(self, token: Token, chunk: LogChunk) -> None:
+        assert token not in self.endings
+        self.log.setdefault(token, []).append(chunk)
+
+    def on_ended(self, token: Token, ending: Ending, changes: Changes) -> None:
+        assert token not in self.endings
+        self.endings[token] = ending
+        self.ended_with[token] = changes
+        self._any_end.set()
+
+    def on_ready(self, ready: Ready) -> None:
+        self.ready.append(ready)
+
+    def on_broken(self, error: WorkerStartFailed) -> None:
+        self.broken.append(error)
+
+    async def start(self, target: str, value: Any = None) -> Token:
+        """Run a function of ``jobs`` or ``mischief`` as soon as a worker is free."""
+        await until(lambda: self.pool.idle_count)
+        self._uid += 1
+        token = Token(self._uid, 1)
+        module = jobs if hasattr(jobs, target) else mischief
+        call = Run(token=token, job_id=f"job-{token.uid}", job_type="test", target=f"{module.__name__}:{target}")
+        self.pool.run(call, json.dumps(value).encode())
+        return token
+
+    async def ending(self, token: Token) -> Ending:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while token not in self.endings:
+                self._any_end.clear()
+                await self._any_end.wait()
+        return self.endings[token]
+
+    async def end(self, target: str, value: Any = None) -> Ending:
+        return await self.ending(await self.start(target, value))
+
+    async def result(self, target: str, value: Any = None) -> Any:
+        """The result of a job that completes."""
+        ending = await self.end(target, value)
+        assert ending.result is not None, ending
+        return json.loads(ending.result)
+
+    async def result_of_another_worker(self, pid: int) -> int:
+        """The pid of a worker that is not ``pid``, as soon as there is one."""
+        await until(lambda: pid not in self.pool.statistics().pids)
+        return int(await self.result("pid"))
+
+    async def working(self, target: str, value: Any = None) -> Token:
+        """Start a job that tells by its step when it is under way."""
+        token = await self.start(target, value)
+        await until(lambda: token in self.progress)
+        return token
+
+    def text(self, token: Token, stream: str = "stdout") -> str:
+        return b"".join(chunk.data for chunk in self.log.get(token, []) if chunk.stream == stream).decode()
+
+
+@asynccontextmanager
+async def running(runner: str = "FunctionRunner", **options: Any) -> AsyncIterator[Harness]:
+    """A warmed-up pool; afterwards it is closed, and no process is left."""
+    before = living_children()
+    harness = Harness(**options)
+    harness.pool.warm_up(setup(runner))
+    try:
+        yield harness
+    finally:
+        await harness.pool.close(0)
+    await until(lambda: living_children() <= before)
