@@ -9,6 +9,7 @@ from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.job import JobOptions, Submission
+from mcp_queue_plugin.model.text import storable
 
 JOB_ID_MAX_LENGTH = 200
 
@@ -106,10 +107,11 @@ def _command_submission(job_id: str, params: dict[str, Any], options: JobOptions
 
 
 def _check_job_id(job_id: object) -> None:
-    if not isinstance(job_id, str) or not job_id.strip() or len(job_id) > JOB_ID_MAX_LENGTH or "\0" in job_id:
+    usable = isinstance(job_id, str) and job_id.strip() and len(job_id) <= JOB_ID_MAX_LENGTH and "\0" not in job_id
+    if not usable or storable(str(job_id), JOB_ID_MAX_LENGTH) != job_id:
         raise InvalidParameters(
-            f"a job id is a text of 1 to {JOB_ID_MAX_LENGTH} characters without NUL",
+            f"a job id is a Unicode text of 1 to {JOB_ID_MAX_LENGTH} characters without NUL",
             field="job_id",
             violation="value",
-            got=repr(job_id)[:JOB_ID_MAX_LENGTH],
+            got=ascii(job_id)[:JOB_ID_MAX_LENGTH],
         )

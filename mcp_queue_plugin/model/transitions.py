@@ -34,7 +34,6 @@ def _table() -> dict[tuple[State, Event], frozenset[State]]:
         (State.CREATED, Event.START): frozenset({State.QUEUED, State.SCHEDULED}),
         (State.SCHEDULED, Event.DUE): frozenset({State.QUEUED}),
         (State.QUEUED, Event.CLAIM): frozenset({State.WORKING}),
-        (State.WORKING, Event.COMPLETE): frozenset({State.COMPLETED}),
         (State.WORKING, Event.ASK): frozenset({State.INPUT_REQUIRED}),
         (State.INPUT_REQUIRED, Event.ANSWER): frozenset({State.WORKING}),
         (State.FAILED, Event.RETRY): frozenset({State.QUEUED}),
@@ -44,6 +43,7 @@ def _table() -> dict[tuple[State, Event], frozenset[State]]:
         (State.STOPPING, Event.STOP): frozenset({State.STOPPING}),
     }
     for state in (State.WORKING, State.INPUT_REQUIRED):
+        table[state, Event.COMPLETE] = frozenset({State.COMPLETED})
         table[state, Event.FAIL] = frozenset({State.FAILED, State.SCHEDULED})
         table[state, Event.END_STOPPED] = frozenset({State.STOPPED})
         table[state, Event.REQUEUE] = frozenset({State.QUEUED, State.FAILED})

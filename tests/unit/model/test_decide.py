@@ -1,0 +1,241 @@
+"""Every operation in every state: the table of transitions says what may follow."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+
+from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, JobOptions, OnInterrupt, Token
+from mcp_queue_plugin.model.operations import (
+    ById,
+    ByToken,
+    Changes,
+    Claim,
+    Delete,
+    Ending,
+    EndingKind,
+    Finish,
+    Refusal,
+    Refused,
+    Report,
+    Start,
+    Stop,
+)
+from mcp_queue_plugin.model.states import ENDED_STATES, RUNNING_STATES, State
+from mcp_queue_plugin.model.transitions import TRANSITIONS, Event
+from tests.contract.samples import add, adopt
+
+NOW = 50.0
+TOKEN = Token(uid=1, attempt=1)
+INTERRUPTS: tuple[OnInterrupt, ...] = ("retry", "fail")
+OPTIONS = [
+    JobOptions(on_interrupt=on_interrupt, max_crashes=max_crashes)
+    for on_interrupt, max_crashes in itertools.product(INTERRUPTS, (1, 2))
+]
+EVENTS = {
+    EndingKind.COMPLETED: Event.COMPLETE,
+    EndingKind.FAILED: Event.FAIL,
+    EndingKind.STOPPED: Event.END_STOPPED,
+    EndingKind.CRASHED: Event.REQUEUE,
+    EndingKind.RELEASED: Event.REQUEUE,
+    EndingKind.RECALLED: Event.REQUEUE,
+}
+
+
+def _name(options: JobOptions) -> str:
+    return f"{options.on_interrupt}-{options.max_crashes}"
+
+
+def job_in(state: State, options: JobOptions | None = None, **fields: object) -> Job:
+    job = decide.add(add("a", options=options), uid=1, version=1, now=1.0)
+    return msgspec.structs.replace(job, state=state, attempt=1, **fields)
+
+
+def finish(kind: EndingKind, **ending: object) -> Finish:
+    return Finish(token=TOKEN, ending=msgspec.structs.replace(Ending(kind=kind), **ending))
+
+
+def _decide(operation: ById | ByToken, job: Job) -> Job | Refused:
+    if isinstance(operation, Claim | Report | Finish):
+        return decide.by_token(operation, job, now=NOW)
+    return decide.by_id(operation, job, version=9, now=NOW)
+
+
+def decided(operation: ById | ByToken, job: Job) -> Job:
+    found = _decide(operation, job)
+    assert isinstance(found, Job)
+    return found
+
+
+def _check(job: Job, event: Event, found: Job | Refused) -> None:
+    allowed = TRANSITIONS.get((job.state, event))
+    if isinstance(found, Refused):
+        assert allowed is None
+    elif found != job:
+        assert allowed is not None
+        assert found.state in allowed
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(
+    ("operation", "event"),
+    [(Start("a"), Event.START), (Stop("a"), Event.STOP), (Delete("a"), Event.DELETE)],
+    ids=str,
+)
+def test_an_operation_by_id_follows_the_table(state: State, operation: ById, event: Event) -> None:
+    job = job_in(state)
+    _check(job, event, _decide(operation, job))
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("kind", EndingKind)
+@pytest.mark.parametrize("options", OPTIONS, ids=_name)
+def test_an_ending_follows_the_table(state: State, kind: EndingKind, options: JobOptions) -> None:
+    job = job_in(state, options)
+    event = Event.END_STOPPED if state is State.STOPPING else EVENTS[kind]
+    found = _decide(finish(kind), job)
+    _check(job, event, found)
+    assert isinstance(found, Refused) == (state not in RUNNING_STATES)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_report_never_moves_a_job(state: State) -> None:
+    job = job_in(state)
+    found = _decide(Report(token=TOKEN, changes=Changes(progress=5)), job)
+    if state in RUNNING_STATES:
+        assert isinstance(found, Job)
+        assert (found.state, found.progress) == (state, 5)
+    else:
+        assert found == Refused(Refusal.STALE_TOKEN, job)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_claim_follows_the_table(state: State) -> None:
+    job = job_in(state, progress=30)
+    found = _decide(Claim(Token(uid=1, attempt=2)), job)
+    _check(job, Event.CLAIM, found)
+    if isinstance(found, Job):
+        assert (found.attempt, found.progress, found.started_at) == (2, 0, NOW)
+    else:
+        assert found == Refused(Refusal.STALE_TOKEN, job)
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 3])
+def test_a_claim_of_another_attempt_than_the_next_is_stale(attempt: int) -> None:
+    job = job_in(State.QUEUED)
+    assert _decide(Claim(Token(uid=1, attempt=attempt)), job) == Refused(Refusal.STALE_TOKEN, job)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("delete_requested", [False, True])
+@pytest.mark.parametrize("options", OPTIONS, ids=_name)
+def test_a_recovery_leaves_nothing_between_two_steps(state: State, delete_requested: bool, options: JobOptions) -> None:
+    job = job_in(state, options, delete_requested=delete_requested)
+    if decide.needs_recovery(job):
+        recovered = decide.recover(job, now=NOW)
+        assert recovered != job
+        assert not decide.needs_recovery(recovered)
+    else:
+        assert job.state not in RUNNING_STATES
+
+
+@pytest.mark.parametrize(
+    ("on_interrupt", "crashes", "expected"),
+    [("retry", 0, State.QUEUED), ("retry", 1, State.FAILED), ("fail", 0, State.FAILED)],
+)
+def test_what_a_dead_owner_left_running_runs_again_or_fails(
+    on_interrupt: OnInterrupt, crashes: int, expected: State
+) -> None:
+    options = JobOptions(on_interrupt=on_interrupt, max_crashes=2)
+    recovered = decide.recover(job_in(State.WORKING, options, crashes=crashes), now=NOW)
+    assert (recovered.state, recovered.crashes) == (expected, crashes + 1)
+    if expected is State.FAILED:
+        assert recovered.error is not None
+        assert recovered.error.type == ("Interrupted" if on_interrupt == "fail" else "WorkerCrashed")
+
+
+def test_a_released_job_that_must_not_run_again_fails() -> None:
+    found = decided(finish(EndingKind.RELEASED), job_in(State.WORKING, JobOptions(on_interrupt="fail")))
+    assert (found.state, found.error, found.crashes) == (State.FAILED, decide.INTERRUPTED, 0)
+
+
+def test_a_stopping_jobs_delete_is_finished_by_the_recovery() -> None:
+    job = job_in(State.STOPPING, reason="no longer wanted", delete_requested=True)
+    recovered = decide.recover(job, now=NOW)
+    assert (recovered.state, recovered.reason) == (State.DELETED, "no longer wanted")
+
+
+def test_a_new_job_is_created_queued_or_already_running() -> None:
+    created = decide.add(add("a", start=False), uid=4, version=7, now=NOW)
+    queued = decide.add(add("a"), uid=4, version=7, now=NOW)
+    running = decide.add(adopt("a"), uid=4, version=7, now=NOW)
+    assert [job.state for job in (created, queued, running)] == [State.CREATED, State.QUEUED, State.WORKING]
+    assert (queued.uid, queued.version, queued.order, queued.created_at) == (4, 7, 7, NOW)
+    assert (running.token, running.started_at, running.description) == (Token(4, 1), NOW, "runs in the server")
+
+
+def test_a_start_gives_the_place_in_the_queue_once() -> None:
+    created = job_in(State.CREATED)
+    queued = decided(Start("a"), created)
+    assert queued.order == 9
+    assert decided(Start("a"), queued) is queued
+
+
+@pytest.mark.parametrize("operation", [Start("a"), Stop("a"), Delete("a")], ids=str)
+def test_no_job_is_not_found(operation: ById) -> None:
+    assert decide.by_id(operation, None, version=9, now=NOW) == Refused(Refusal.NOT_FOUND)
+
+
+@pytest.mark.parametrize("operation", [Start("a"), Stop("a")], ids=str)
+def test_a_tombstone_is_not_found(operation: ById) -> None:
+    assert _decide(operation, job_in(State.DELETED)) == Refused(Refusal.NOT_FOUND)
+
+
+@pytest.mark.parametrize("state", sorted(ENDED_STATES - {State.DELETED}))
+def test_a_delete_empties_what_has_ended(state: State) -> None:
+    job = job_in(
+        state,
+        completed_at=40.0,
+        description="x",
+        step="y",
+        has_result=True,
+        error=ErrorInfo(type="E", message="m"),
+    )
+    tombstone = decided(Delete("a", "old"), job)
+    assert (tombstone.state, tombstone.reason, tombstone.completed_at) == (State.DELETED, "old", 40.0)
+    assert (tombstone.description, tombstone.step, tombstone.has_result, tombstone.error) == ("", "", False, None)
+    assert decided(Delete("a", "again"), tombstone) is tombstone
+
+
+def test_a_report_is_held_to_its_bounds() -> None:
+    job = job_in(State.WORKING)
+    long = "x" * (DESCRIPTION_MAX_LENGTH + 1)
+    found = decided(Report(token=TOKEN, changes=Changes(progress=101, description=long, step=long)), job)
+    assert (found.progress, len(found.description), len(found.step)) == (
+        100,
+        DESCRIPTION_MAX_LENGTH,
+        DESCRIPTION_MAX_LENGTH,
+    )
+    assert decided(Report(token=TOKEN, changes=Changes(progress=-1)), found).progress == 0
+    assert decided(Report(token=TOKEN, changes=Changes()), found) is found
+
+
+@pytest.mark.parametrize("token", [Token(uid=1, attempt=0), Token(uid=1, attempt=2)])
+def test_another_attempts_token_is_stale(token: Token) -> None:
+    job = job_in(State.WORKING)
+    operation = Finish(token=token, ending=Ending(kind=EndingKind.COMPLETED))
+    assert _decide(operation, job) == Refused(Refusal.STALE_TOKEN, job)
+    assert decide.by_token(operation, None, now=NOW) == Refused(Refusal.STALE_TOKEN)
+
+
+def test_a_completion_is_at_a_hundred_percent() -> None:
+    found = decided(finish(EndingKind.COMPLETED, result=b"1", completed_with_error=True), job_in(State.WORKING))
+    assert (found.progress, found.has_result, found.completed_with_error) == (100, True, True)
+
+
+def test_a_job_may_stop_itself() -> None:
+    found = decided(finish(EndingKind.STOPPED), job_in(State.WORKING))
+    assert (found.state, found.reason, found.completed_at) == (State.STOPPED, "the job stopped itself", NOW)

@@ -1,0 +1,99 @@
+"""One server per store, and none that is dead."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mcp_queue_plugin.errors import StoreInUse
+from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.sqlite.ownership import Ownership
+from tests.contract.samples import add, applied
+from tests.unit.store.conftest import NewStore
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns the store at ``path`` and runs a job."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.unit.store.holder", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+async def test_a_store_in_use_is_refused_with_its_owner(holder: subprocess.Popen[str], new_store: NewStore) -> None:
+    with pytest.raises(StoreInUse) as refusal:
+        await new_store().open()
+    started_at = datetime.fromisoformat(refusal.value.data["started_at"]).timestamp()
+    assert refusal.value.data["pid"] == holder.pid
+    assert started_at == pytest.approx(psutil.Process(holder.pid).create_time(), abs=0.01)
+    assert f"process {holder.pid}, which started at 20" in refusal.value.message
+
+
+async def test_a_killed_owner_frees_its_store_at_once(holder: subprocess.Popen[str], new_store: NewStore) -> None:
+    holder.kill()
+    holder.wait()
+    store = new_store()
+    (recovered,) = await store.open()
+    assert (recovered.job_id, recovered.state, recovered.crashes) == ("running", State.QUEUED, 1)
+    await applied(store, add("next"))
+
+
+async def test_a_second_store_of_the_same_process_is_refused(path: Path, new_store: NewStore) -> None:
+    store = new_store()
+    await store.open()
+    other_name = path.with_name("other.db")
+    other_name.symlink_to(path)
+    for same in (path, other_name):
+        with pytest.raises(StoreInUse):
+            await new_store(same).open()
+    await applied(store, add("a"))
+    await store.close()
+    await new_store(other_name).open()
+
+
+def test_a_store_that_is_just_being_taken_has_no_name_to_give(path: Path) -> None:
+    first, second = Ownership(path), Ownership(path)
+    first.take()
+    with pytest.raises(StoreInUse, match="is being taken by another server"):
+        second.take()
+    first.release()
+    second.take()
+    second.release()
+    second.release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_lock_on_a_file_that_its_owner_just_removed_does_not_count(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = path.with_name("jobs.db.lock")
+    removals = [lock.unlink]
+    flock = fcntl.flock
+
+    def remove_and_lock(descriptor: int, operation: int) -> None:
+        while removals:
+            removals.pop()()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_and_lock)
+    ownership = Ownership(path)
+    ownership.take()
+    ownership.sign()
+    assert b"pid" in lock.read_bytes()
+    ownership.release()
+    assert not lock.exists()

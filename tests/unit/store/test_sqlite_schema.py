@@ -1,0 +1,137 @@
+"""The schema says what the model says, and its indexes serve the queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from mcp_queue_plugin.errors import StoreRefused
+from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.sqlite import rows
+from mcp_queue_plugin.store.sqlite.header import APPLICATION_ID
+from mcp_queue_plugin.store.sqlite.queries import SQL
+from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
+from tests.contract.samples import add, applied
+from tests.unit.store.conftest import NewStore
+
+
+@pytest.fixture
+def connection() -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    for script in MIGRATIONS:
+        connection.execute(script)
+    return connection
+
+
+def _insert(connection: apsw.Connection, uid: int, state: str) -> None:
+    job = decide.add(add(f"job {uid}"), uid=uid, version=uid, now=1.0)
+    values = list(rows.encode_job(job))
+    values[Job.__struct_fields__.index("state")] = state
+    connection.execute(SQL["insert_job"], values)
+
+
+def test_the_schema_knows_the_states_of_the_model(connection: apsw.Connection) -> None:
+    for uid, state in enumerate(State):
+        _insert(connection, uid, state.value)
+    found = connection.execute("SELECT state, status FROM jobs ORDER BY uid").fetchall()
+    assert found == [(state.value, state.status.value) for state in State]
+    with pytest.raises(apsw.ConstraintError):
+        _insert(connection, 99, "lost")
+
+
+def test_the_columns_are_the_fields_of_a_record(connection: apsw.Connection) -> None:
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)").fetchall()]
+    assert columns == [*Job.__struct_fields__, "queue", "priority"]
+
+
+def test_there_is_a_counter_per_state(connection: apsw.Connection) -> None:
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(counters)").fetchall()]
+    assert columns == ["id", "version", "last_uid", *State]
+
+
+@pytest.mark.parametrize(
+    ("query", "conditions", "index"),
+    [
+        ("queued_jobs", "", "jobs_queued"),
+        ("last_job", "", "jobs_named"),
+        ("recoverable", "", "jobs_listed"),
+        ("log_chunks", "", "log_chunks_of_job"),
+        ("list_newest", "status = ?", "jobs_listed"),
+        ("list_oldest", "status = ? AND uid > ?", "jobs_listed"),
+        ("list_newest", "status <> ? AND owner = ?", "jobs_owned"),
+        ("list_newest", "status <> ?", "SCAN jobs"),
+    ],
+)
+def test_a_query_reads_only_what_it_answers(
+    connection: apsw.Connection, query: str, conditions: str, index: str
+) -> None:
+    sql = SQL[query].format(conditions=conditions)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [1] * sql.count("?")).fetchall()
+    steps = " / ".join(str(row[3]) for row in plan)
+    assert index in steps
+    assert ("TEMP B-TREE" in steps) == (query == "recoverable")
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+SECOND = """
+CREATE TABLE labels (uid INTEGER PRIMARY KEY, label TEXT NOT NULL) STRICT;
+INSERT INTO labels SELECT uid, job_id FROM jobs;
+"""
+
+
+async def test_an_older_store_is_migrated_and_a_newer_one_refused(new_store: NewStore, path: Path) -> None:
+    store = new_store()
+    await store.open()
+    job = await applied(store, add("a"))
+    await store.close()
+
+    newer = new_store(migrations=(*MIGRATIONS, SECOND))
+    await newer.open()
+    assert await newer.get("a") == job
+    await newer.close()
+    connection = apsw.Connection(str(path))
+    assert connection.execute("SELECT * FROM labels").fetchall() == [(job.uid, "a")]
+    assert connection.pragma("user_version") == 2
+    connection.close()
+
+    before = _content(path)
+    with pytest.raises(StoreRefused, match="its schema has version 2, and this release knows versions up to 1"):
+        await new_store().open()
+    assert _content(path) == before
+
+
+async def test_a_failed_migration_changes_nothing(new_store: NewStore) -> None:
+    store = new_store()
+    await store.open()
+    job = await applied(store, add("a"))
+    await store.close()
+    with pytest.raises(apsw.SQLError):
+        await new_store(migrations=(*MIGRATIONS, SECOND, "DROP TABLE nothing")).open()
+    again = new_store()
+    await again.open()
+    assert await again.get("a") == job
+
+
+async def test_a_creation_that_was_cut_short_is_completed(new_store: NewStore, path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("application_id", APPLICATION_ID)
+    connection.close()
+    store = new_store()
+    await store.open()
+    await applied(store, add("a"))
+
+
+def test_a_record_survives_its_row(connection: apsw.Connection) -> None:
+    job = decide.add(add("a"), uid=1, version=1, now=1.0)
+    job = msgspec.structs.replace(job, not_before=9.5, step="s", reason="r")
+    connection.execute(SQL["insert_job"], rows.encode_job(job))
+    (row,) = connection.execute(SQL["job_by_uid"], (1,)).fetchall()
+    assert rows.decode_job(row) == job
