@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.integration import DELETED_BY_REQUEST, STOPPED_BY_REQUEST, QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import delete_metadata, stop_metadata
 from mcp_queue_plugin.commands.base import GRACE_SECONDS, JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
+from mcp_queue_plugin.engine.client import EngineClient
+from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import JobStateInvalid
+from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.states import RUNNING_STATES, State
 
 
@@ -31,45 +35,58 @@ class QueueStartJobCommand(QueueCommand):
         return {**record(answer), "message": f"Job {job_id} started successfully"}
 
 
-class QueueStopJobCommand(QueueCommand):
+class LetGoCommand(QueueCommand):
+    """What stopping and deleting share: the job gets a grace time, and the answer says whether it has let go."""
+
+    properties: ClassVar[dict[str, Any]] = {"job_id": JOB_ID, "grace_seconds": GRACE_SECONDS}
+    required = ("job_id",)
+    wanted: ClassVar[State]
+    asked_for: ClassVar[str]
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer the record: as ``wanted``, or still ``stopping``."""
+        job_id = params["job_id"]
+        answer = await self.ask(manager.engine, job_id, params.get("grace_seconds"))
+        message = (
+            f"Job {job_id} {self.wanted.value} successfully"
+            if answer.job.state is self.wanted
+            else f"{self.asked_for} requested for job {job_id}, actual status is {answer.job.status.value}"
+        )
+        return {**record(answer), **self.facts(answer.job), "message": message}
+
+    @abstractmethod
+    async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
+        """Ask the engine for it."""
+
+    @staticmethod
+    @abstractmethod
+    def facts(job: Job) -> dict[str, Any]:
+        """What the adapter's clients read besides the record."""
+
+
+class QueueStopJobCommand(LetGoCommand):
     """Stop a job: at once if it waits, with a grace time if it runs."""
 
     name = "queue_stop_job"
     descr = "Stop a job"
-    properties: ClassVar[dict[str, Any]] = {"job_id": JOB_ID, "grace_seconds": GRACE_SECONDS}
-    required = ("job_id",)
+    wanted = State.STOPPED
+    asked_for = "Stop"
+    facts = staticmethod(stop_metadata)
 
-    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
-        """Stop the job and answer its record: ``stopped``, or still ``stopping``."""
-        job_id = params["job_id"]
-        answer = await manager.engine.stop_job(
-            job_id, reason=STOPPED_BY_REQUEST, grace_seconds=params.get("grace_seconds")
-        )
-        message = (
-            f"Job {job_id} stopped successfully"
-            if answer.job.state is State.STOPPED
-            else f"Stop requested for job {job_id}, actual status is {answer.job.status.value}"
-        )
-        return {**record(answer), **stop_metadata(answer.job), "message": message}
+    async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
+        """Stop it."""
+        return await engine.stop_job(job_id, reason=STOPPED_BY_REQUEST, grace_seconds=grace_seconds)
 
 
-class QueueDeleteJobCommand(QueueCommand):
+class QueueDeleteJobCommand(LetGoCommand):
     """Delete a job with its result and log; a running one is stopped first."""
 
     name = "queue_delete_job"
     descr = "Delete a job"
-    properties: ClassVar[dict[str, Any]] = {"job_id": JOB_ID, "grace_seconds": GRACE_SECONDS}
-    required = ("job_id",)
+    wanted = State.DELETED
+    asked_for = "Delete"
+    facts = staticmethod(delete_metadata)
 
-    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
-        """Delete the job and answer its tombstone, or its record while it has not let go."""
-        job_id = params["job_id"]
-        answer = await manager.engine.delete_job(
-            job_id, reason=DELETED_BY_REQUEST, grace_seconds=params.get("grace_seconds")
-        )
-        message = (
-            f"Job {job_id} deleted successfully"
-            if answer.job.state is State.DELETED
-            else f"Delete requested for job {job_id}, actual status is {answer.job.status.value}"
-        )
-        return {**record(answer), **delete_metadata(answer.job), "message": message}
+    async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
+        """Delete it."""
+        return await engine.delete_job(job_id, reason=DELETED_BY_REQUEST, grace_seconds=grace_seconds)

@@ -15,6 +15,7 @@ from mcp_queue_plugin.store.protocol import JobStore
 
 RETRY_FIRST_SECONDS = 0.1
 RETRY_MAX_SECONDS = 5.0
+PATIENCE_SECONDS = 0.005
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Committer:
         self._retry_seconds = RETRY_FIRST_SECONDS
         self._held = False
         self._closing = False
+        self._patience: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.failure: StoreUnavailable | None = None
         """Why the last commit failed; None when it succeeded."""
@@ -66,9 +68,17 @@ class Committer:
         """Begin to commit on the running loop."""
         self._task = spawn(self._run(), name="committer")
 
-    def submit(self, operation: Operation, callback: OutcomeCallback | None = None) -> None:
-        """Put ``operation`` into the next group; ``callback`` gets its outcome, or the error of the commit."""
+    def submit(self, operation: Operation, callback: OutcomeCallback | None = None, *, patient: bool = False) -> None:
+        """Put ``operation`` into the next group; ``callback`` gets its outcome, or the error of the commit.
+
+        A ``patient`` one begins no group of its own for some milliseconds: it goes along with the next that must.
+        """
         self._entries.append(_Entry(operation, callback))
+        if patient:
+            self._idle.clear()
+            if self._patience is None:
+                self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
+            return
         self._held = False
         self._begin()
 
@@ -135,6 +145,9 @@ class Committer:
         self._begin()
 
     def _begin(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         self._idle.clear()
         self._wake.set()
 

@@ -152,7 +152,8 @@ class Dispatcher:
             self._reserved += 1
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
-        self._committer.submit(Claim(token), lambda outcome: self._on_claimed(token, outcome))
+        # A short job's claim and end then share one commit.
+        self._committer.submit(Claim(token), lambda outcome: self._on_claimed(token, outcome), patient=True)
         self._run(job, params, token)
 
     def _run(self, job: Job, params: bytes, token: Token) -> None:
