@@ -253,7 +253,7 @@ class QueueManagerIntegration:
 
     def notify_terminal(self, job_id: str) -> None:
         """Tell the listeners that a job has ended."""
-        self._listener.on_ended((job_id,))
+        self._listener.notify(job_id)
 
     def register_detached_fallback_job(
         self,

@@ -8,10 +8,7 @@ from typing import Any
 from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob, JobClass, is_command_execution
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.job import JobOptions, Submission
-from mcp_queue_plugin.model.text import storable
-
-JOB_ID_MAX_LENGTH = 200
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, JobOptions, Submission, is_job_id
 
 _types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
 
@@ -107,8 +104,7 @@ def _command_submission(job_id: str, params: dict[str, Any], options: JobOptions
 
 
 def _check_job_id(job_id: object) -> None:
-    usable = isinstance(job_id, str) and job_id.strip() and len(job_id) <= JOB_ID_MAX_LENGTH and "\0" not in job_id
-    if not usable or storable(str(job_id), JOB_ID_MAX_LENGTH) != job_id:
+    if not is_job_id(job_id):
         raise InvalidParameters(
             f"a job id is a Unicode text of 1 to {JOB_ID_MAX_LENGTH} characters without NUL",
             field="job_id",

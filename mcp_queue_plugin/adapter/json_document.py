@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from mcp_queue_plugin.errors import NotJson
+from mcp_queue_plugin.model.text import storable
+
+MAX_DEPTH = 500
+PLACE_MAX_LENGTH = 500
 
 
 def encode_document(value: Any, name: str = "result") -> bytes:
@@ -18,47 +23,65 @@ def encode_document(value: Any, name: str = "result") -> bytes:
     try:
         return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        place, reason = _find(value, name, 0) or (name, str(error))
+        place, reason = _find_fault(value, name) or (name, str(error))
         raise NotJson(f"{place} is not JSON: {reason}", field=place, violation="not JSON") from error
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_MAX_DEPTH = 500
+
+Placed = tuple[str, Any]
 
 
-def _find(value: Any, place: str, depth: int) -> tuple[str, str] | None:
+def _find_fault(value: Any, name: str) -> tuple[str, str] | None:
     """The first place in ``value`` that JSON cannot say, and why."""
-    if depth > _MAX_DEPTH:
-        return place, f"it is nested deeper than {_MAX_DEPTH} levels, or contains itself"
-    match value:
-        case dict():
-            return _find_in_dict(value, place, depth)
-        case list() | tuple():
-            return _first(_find(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value))
-        case str():
-            return _find_in_text(value, place)
-        case float() if not math.isfinite(value):
-            return place, f"{value} is not a JSON number"
-        case None | bool() | int() | float():
-            return None
-        case _:
-            return place, f"a value of type {type(value).__name__}"
-
-
-def _find_in_dict(value: dict[Any, Any], place: str, depth: int) -> tuple[str, str] | None:
-    for key in value:
-        if not isinstance(key, str | int | float | bool | None):
-            return place, f"a key of type {type(key).__name__}"
-    return _first(_find(item, f"{place}.{key}", depth + 1) for key, item in value.items())
-
-
-def _find_in_text(value: str, place: str) -> tuple[str, str] | None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        return place, f"a lone surrogate at character {error.start}"
+    branches: list[Iterator[Placed]] = [iter([(name, value)])]
+    while branches:
+        found = next(branches[-1], None)
+        if found is None:
+            branches.pop()
+            continue
+        place, part = found
+        reason = _fault(part)
+        if len(branches) > MAX_DEPTH:
+            reason = f"it is nested deeper than {MAX_DEPTH} levels, or contains itself"
+        if reason is not None:
+            return storable(place, PLACE_MAX_LENGTH), reason
+        branches.append(_parts(place, part))
     return None
 
 
-def _first(found: Any) -> tuple[str, str] | None:
-    return next((each for each in found if each is not None), None)
+def _parts(place: str, value: Any) -> Iterator[Placed]:
+    if isinstance(value, dict):
+        yield from ((f"{place}.{key}", part) for key, part in value.items())
+    elif isinstance(value, list | tuple):
+        yield from ((f"{place}[{index}]", part) for index, part in enumerate(value))
+
+
+def _fault(value: Any) -> str | None:
+    """Why JSON cannot say ``value`` itself, whatever it holds."""
+    match value:
+        case dict():
+            return next((fault for key in value if (fault := _fault_of_key(key)) is not None), None)
+        case str():
+            return _fault_of_text(value)
+        case float() if not math.isfinite(value):
+            return f"{value} is not a JSON number"
+        case None | bool() | int() | float() | list() | tuple():
+            return None
+        case _:
+            return f"a value of type {type(value).__name__}"
+
+
+def _fault_of_key(key: Any) -> str | None:
+    if not isinstance(key, str | int | float | bool | None):
+        return f"a key of type {type(key).__name__}"
+    fault = _fault(key)
+    return None if fault is None else f"its key: {fault}"
+
+
+def _fault_of_text(text: str) -> str | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"a lone surrogate at character {error.start}"
+    return None

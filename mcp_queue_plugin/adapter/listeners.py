@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -34,10 +35,16 @@ class EngineListener(ClientEvents):
             self._terminal.remove(listener)
 
     def on_ended(self, job_ids: tuple[str, ...]) -> None:
-        """Tell every listener of every job."""
-        for listener in tuple(self._terminal):
+        """Tell every listener of every job, each by a call of its own: one that raises harms no other."""
+        loop = asyncio.get_running_loop()
+        for listener in self._terminal:
             for job_id in job_ids:
-                listener(job_id)
+                loop.call_soon(listener, job_id)
+
+    def notify(self, job_id: str) -> None:
+        """Tell every listener of one job, now."""
+        for listener in tuple(self._terminal):
+            listener(job_id)
 
     def on_stop_adopted(self, job_id: str) -> None:
         """Pass the stop on."""

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from mcp_queue_plugin.cli.configuration import config_option, read_config
 from mcp_queue_plugin.cli.output import EXIT_FAILURE, EXIT_UNUSABLE, exit_code_of, reported_errors
+from mcp_queue_plugin.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +32,25 @@ def serve(config_path: Path, host: str | None, port: int | None) -> None:
     """
     with reported_errors(as_json=False):
         config = read_config(config_path)
-        server = {**config.get("server", {})}
-        server.update({key: value for key, value in {"host": host, "port": port}.items() if value is not None})
-        config["server"] = server
+        config["server"] = server = _server_section(config, host, port)
         # Like a script's own folder: the application's modules lie beside its configuration.
         sys.path.insert(0, str(config_path.absolute().parent))
         app, shutdown_timeout_seconds = _build(config, config_path)
     _check_port(server["host"], server["port"])
     _run(app, server, shutdown_timeout_seconds)
+
+
+def _server_section(config: dict[str, Any], host: str | None, port: int | None) -> dict[str, Any]:
+    section = config.get("server")
+    if not isinstance(section, dict):
+        raise ConfigurationError(f"server must be an object with host and port, not {section!r}")
+    given = {"host": host, "port": port}
+    server = {**section, **{key: value for key, value in given.items() if value is not None}}
+    if not isinstance(server.get("host"), str):
+        raise ConfigurationError(f"server.host must be an address, not {server.get('host')!r}")
+    if not isinstance(server.get("port"), int):
+        raise ConfigurationError(f"server.port must be a port number, not {server.get('port')!r}")
+    return server
 
 
 def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:

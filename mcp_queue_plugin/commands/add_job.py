@@ -67,7 +67,7 @@ def _check_command(job_params: dict[str, Any]) -> None:
     command = job_params.get("command")
     if not isinstance(command, str) or not command:
         raise InvalidParameters("params.command must name a command", field="command", violation="missing")
-    command_params = job_params.get("params") or {}
+    command_params = job_params.get("params", {})
     if not isinstance(command_params, dict):
         raise InvalidParameters("params.params must be an object", field="params.params", violation="type")
     try:

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import msgspec
-from mcp_proxy_adapter.commands.queue.command_execution_diagnostics import build_command_execution_fields
 
 from mcp_queue_plugin.adapter.results import error_text
 from mcp_queue_plugin.clock import iso8601
@@ -45,14 +44,12 @@ def row(job: Job) -> dict[str, Any]:
 
 
 def record(answer: Answer) -> dict[str, Any]:
-    """The record with its result, and the fields by which the adapter's clients tell success from failure."""
-    result = {} if answer.result is None else json.loads(answer.result)
-    fields = build_command_execution_fields(answer.job.status.value, result)
-    return {**row(answer.job), **fields, "result": result}
+    """The record with its result; an empty object as long as there is none."""
+    return {**row(answer.job), "result": {} if answer.result is None else json.loads(answer.result)}
 
 
 def _success(job: Job) -> dict[str, Any]:
-    """The adapter's fields for a row, told from the record alone: its result is not read for a list."""
+    """The fields by which the adapter's clients tell success from failure, told from the record alone."""
     completed = job.status is Status.COMPLETED
     is_command = job.command is not None
     command_success = completed and not job.completed_with_error if job.status in _ENDED else None

@@ -13,9 +13,11 @@ from mcp_queue_plugin.engine.connection import Connection
 from mcp_queue_plugin.engine.notices import ClientEvents
 from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions
 from mcp_queue_plugin.engine.watch import Until
-from mcp_queue_plugin.model.job import Submission
+from mcp_queue_plugin.errors import JobNotFound
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Setup, decode
 
@@ -61,20 +63,26 @@ class EngineClient:
 
     async def start_job(self, job_id: str) -> Answer:
         """Queue an added job; see ``Engine.start``."""
-        return await self._ask_job(Verb.START, lambda number: border.JobRequest(number=number, job_id=job_id))
+        return await self._ask_job(
+            Verb.START, lambda number: border.JobRequest(number=number, job_id=self._named(job_id))
+        )
 
     async def stop_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
         """Stop a job; see ``Engine.stop``."""
         return await self._ask_job(
             Verb.STOP,
-            lambda number: border.JobRequest(number=number, job_id=job_id, reason=reason, grace_seconds=grace_seconds),
+            lambda number: border.JobRequest(
+                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=grace_seconds
+            ),
         )
 
     async def delete_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
         """Delete a job; see ``Engine.delete``."""
         return await self._ask_job(
             Verb.DELETE,
-            lambda number: border.JobRequest(number=number, job_id=job_id, reason=reason, grace_seconds=grace_seconds),
+            lambda number: border.JobRequest(
+                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=grace_seconds
+            ),
         )
 
     async def status(
@@ -91,7 +99,7 @@ class EngineClient:
             Verb.STATUS,
             lambda number: border.StatusRequest(
                 number=number,
-                job_id=job_id,
+                job_id=self._named(job_id),
                 wait_seconds=wait_seconds,
                 until=until,
                 known_version=known_version,
@@ -106,7 +114,7 @@ class EngineClient:
             JobNotFound: no such job.
         """
         return await self._ask_page(
-            LogPage, Verb.LOG, lambda number: border.LogRequest(number=number, job_id=job_id, query=query)
+            LogPage, Verb.LOG, lambda number: border.LogRequest(number=number, job_id=self._named(job_id), query=query)
         )
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
@@ -135,6 +143,13 @@ class EngineClient:
         frame = await self._connection.ask(verb, request, payload)
         reply = decode(frame.header, border.JobReply)
         return Answer(reply.job, frame.payload if reply.has_result else None, reply.timed_out)
+
+    @staticmethod
+    def _named(job_id: str) -> str:
+        """``job_id``, if a job can have it: of any other it is known without asking that there is none."""
+        if not is_job_id(job_id):
+            raise JobNotFound(storable(str(job_id), JOB_ID_MAX_LENGTH))
+        return job_id
 
     async def _ask_page(self, model: type[PageT], verb: Verb, request: Callable[[int], object]) -> PageT:
         return msgspec.json.decode((await self._connection.ask(verb, request)).payload, type=model)

@@ -22,6 +22,7 @@ from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Frame, decode, encode
 
 CLOSE_EXTRA_SECONDS = 20.0
+HOME_CHECK_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +43,13 @@ class Connection:
         self._home_lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Frame]] = {}
-        self._closing = False
+        self._in_use = False
+        """Opened, and not asked to close yet."""
 
     @property
     def is_open(self) -> bool:
         """Whether the engine is there to be asked."""
-        return self._channel is not None and not self._closing
+        return self._in_use
 
     @property
     def pid(self) -> int | None:
@@ -61,12 +63,12 @@ class Connection:
             StoreError: the store cannot be used.
             EngineStartFailed: the process did not come up; the message carries its standard error.
         """
+        self._forget(EngineLost())
         self._process = process = EngineProcess.spawn()
-        self._closing = False
         self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
         try:
             async with asyncio.timeout(options.start_timeout_seconds):
-                frame = await self.ask(
+                frame = await self._exchange(
                     Verb.OPEN,
                     lambda number: border.OpenRequest(number=number, options=options, server_pid=os.getpid()),
                 )
@@ -75,8 +77,9 @@ class Connection:
         except EngineLost as error:
             raise self._start_failed("its process ended") from error
         except BaseException:
-            self._forget()
+            self._forget(EngineLost())
             raise
+        self._in_use = True
         return decode(frame.header, border.OpenedReply).capabilities
 
     async def close(self, timeout_seconds: float) -> None:
@@ -84,8 +87,8 @@ class Connection:
         if self._process is None:
             return
         try:
-            if self.is_open:
-                self._closing = True
+            if self._in_use:
+                self._in_use = False
                 async with asyncio.timeout(timeout_seconds + CLOSE_EXTRA_SECONDS):
                     await self._exchange(
                         Verb.CLOSE, lambda number: border.CloseRequest(number=number, timeout_seconds=timeout_seconds)
@@ -93,7 +96,7 @@ class Connection:
         except (TimeoutError, EngineLost):
             logger.exception("The queue's engine did not end orderly; it is killed")
         finally:
-            self._forget()
+            self._forget(EngineNotRunning())
 
     async def ask(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Frame:
         """Send a request, built for its number, and wait for the answer.
@@ -101,7 +104,7 @@ class Connection:
         Raises:
             QueueError: what the engine answered, or that it is not there to answer.
         """
-        if self._closing:
+        if not self._in_use:
             raise EngineNotRunning
         return await self._exchange(verb, request, payload)
 
@@ -111,7 +114,7 @@ class Connection:
         Raises:
             EngineNotRunning: the engine is not there.
         """
-        if self._closing:
+        if not self._in_use:
             raise EngineNotRunning
         self._send(encode(verb, notice, payload))
 
@@ -122,9 +125,18 @@ class Connection:
         self._waiting[number] = future
         try:
             self._send(frame)
-            return await future
+            return await self._answer(future)
         finally:
             self._waiting.pop(number, None)
+
+    async def _answer(self, future: asyncio.Future[Frame]) -> Frame:
+        """Wait for the answer. A caller that is not on the home loop looks after it: nobody tells when a loop ends."""
+        while self._home is not future.get_loop():
+            done, _ = await asyncio.wait([future], timeout=HOME_CHECK_SECONDS)
+            if done or self._channel is None:
+                break
+            self._home_loop(self._channel)
+        return await future
 
     def _send(self, frame: bytes) -> None:
         channel = self._channel
@@ -169,21 +181,30 @@ class Connection:
             loop.call_soon_threadsafe(_resolve, future, outcome)
 
     def _on_closed(self) -> None:
-        lost = EngineLost()
-        for future in list(self._waiting.values()):
-            future.get_loop().call_soon_threadsafe(_resolve, future, lost)
-        if not self._closing and self._process is not None:
-            logger.critical("The queue's engine is gone: %s", self._process.describe_end())
-            self._channel = None
-            self._events.on_lost()
+        if self._process is None or not self._in_use:
+            # At the start and at the end somebody waits for the process, and tells what became of it.
+            self._fail_waiting(EngineLost())
+            return
+        logger.critical("The queue's engine is gone: %s", self._process.describe_end())
+        self._forget(EngineLost())
+        self._events.on_lost()
 
     def _start_failed(self, reason: str) -> EngineStartFailed:
         assert self._process is not None
         description = self._process.describe_end()
-        self._forget()
+        self._forget(EngineLost())
         return EngineStartFailed(f"the queue's engine did not start: {reason}. {description}")
 
-    def _forget(self) -> None:
+    def _fail_waiting(self, error: QueueError) -> None:
+        for future in list(self._waiting.values()):
+            loop = future.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, future, error)
+
+    def _forget(self, error: QueueError) -> None:
+        """Let go of the process and its socket; who still waits gets ``error``."""
+        self._in_use = False
+        self._fail_waiting(error)
         channel, process = self._channel, self._process
         self._channel = self._process = self._home = None
         if channel is not None:

@@ -30,6 +30,7 @@ from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 logger = logging.getLogger(__name__)
 
 LOOKAHEAD_JOBS = 32
+READ_RETRY_SECONDS = 1.0
 
 RELEASED = Ending(kind=EndingKind.RELEASED)
 
@@ -188,7 +189,8 @@ class Dispatcher:
         try:
             await self._lookahead.read(len(self._claims))
         except StoreUnavailable as error:
-            logger.error("The queue cannot be read: %s", error)
+            logger.error("The queue cannot be read, which is tried again: %s", error)
+            asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)
             return
         if len(self._lookahead):
             self.dispatch()

@@ -125,9 +125,12 @@ class Engine:
         reply: Reply,
     ) -> None:
         """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``."""
-        job = await self._store.get(job_id)
-        if job is None:
-            reply(JobNotFound(job_id))
+        try:
+            job = await self._store.get(job_id)
+            if job is None:
+                raise JobNotFound(job_id)
+        except QueueError as error:
+            reply(error)
             return
 
         def on_over(over: Job | None, result: bytes | None) -> None:
@@ -188,22 +191,31 @@ class Engine:
         def on_outcome(outcome: Outcome | QueueError) -> None:
             answer = _answer_of(outcome, operation, operation.job_id)
             if isinstance(answer, Answer) and answer.job.state is State.STOPPING:
-                self._make_let_go(answer.job, until, grace_seconds, reply)
+                self._make_let_go(answer.job, grace_seconds)
+                spawn(self._answer_when_over(answer.job, until, grace_seconds, reply), name="let go")
             else:
                 reply(answer)
 
         self._committer.submit(operation, on_outcome)
 
-    def _make_let_go(self, job: Job, until: Until, grace_seconds: float | None, reply: Reply) -> None:
+    def _make_let_go(self, job: Job, grace_seconds: float | None) -> None:
         if not self._adopted.stop(job):
             self._dispatcher.stop(job, grace_seconds)
+
+    async def _answer_when_over(self, job: Job, until: Until, grace_seconds: float | None, reply: Reply) -> None:
+        # Read again: the end of the job may have been committed together with the request to stop it.
+        try:
+            current = await self._store.get(job.job_id) or job
+        except QueueError as error:
+            reply(error)
+            return
         grace = job.options.stop_grace_seconds if grace_seconds is None else grace_seconds
         self._watchers.add(
-            job,
+            current,
             until=until,
             known_version=None,
             timeout_seconds=min(grace + STOP_WAIT_EXTRA_SECONDS, STOP_WAIT_MAX_SECONDS),
-            callback=lambda over, _: reply(Answer(over or job, timed_out=over is None)),
+            callback=lambda over, _: reply(Answer(over or current, timed_out=over is None)),
         )
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
@@ -223,12 +235,15 @@ class Engine:
         spawn(self._read_answer(job_id, job, reply, with_result=with_result), name="answer")
 
     async def _read_answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
-        found = job or await self._store.get(job_id)
-        if found is None:
-            reply(JobNotFound(job_id))
-            return
-        result = await self._store.result(found.uid) if with_result and found.has_result else None
-        reply(Answer(found, result, timed_out=job is None))
+        try:
+            found = job or await self._store.get(job_id)
+            if found is None:
+                raise JobNotFound(job_id)
+            result = await self._store.result(found.uid) if with_result and found.has_result else None
+        except QueueError as error:
+            reply(error)
+        else:
+            reply(Answer(found, result, timed_out=job is None))
 
 
 def _answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) -> Answer | QueueError:

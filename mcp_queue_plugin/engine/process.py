@@ -7,7 +7,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from typing import IO
+
+from mcp_queue_plugin.errors import EngineStartFailed
 
 END_TIMEOUT_SECONDS = 5.0
 STDERR_TAIL_BYTES = 8192
@@ -28,19 +31,19 @@ class EngineProcess:
 
     @classmethod
     def spawn(cls) -> EngineProcess:
-        """Start the process; it then waits for its first request."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        stderr = tempfile.TemporaryFile(prefix="mcp-queue-engine-")  # noqa: SIM115 - lives as long as the process
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mcp_queue_plugin.engine.host", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        return cls(process, ours, stderr)
+        """Start the process; it then waits for its first request.
+
+        Raises:
+            EngineStartFailed: it could not be started.
+        """
+        with ExitStack() as opened:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            opened.enter_context(ours)
+            stderr = opened.enter_context(tempfile.TemporaryFile(prefix="mcp-queue-engine-"))
+            with theirs:
+                process = _start(theirs.fileno(), stderr)
+            opened.pop_all()
+            return cls(process, ours, stderr)
 
     @property
     def pid(self) -> int:
@@ -70,3 +73,18 @@ class EngineProcess:
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - STDERR_TAIL_BYTES))
         return self._stderr.read().decode("utf-8", "replace").strip()
+
+
+def _start(border_fd: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "mcp_queue_plugin.engine.host", str(border_fd)]
+    try:
+        return subprocess.Popen(
+            command,
+            pass_fds=(border_fd,),
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EngineStartFailed(f"the queue's engine did not start: {' '.join(command)}: {error}") from error

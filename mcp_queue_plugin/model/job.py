@@ -7,10 +7,23 @@ from typing import Literal
 import msgspec
 
 from mcp_queue_plugin.model.states import State, Status
+from mcp_queue_plugin.model.text import storable
 
 DESCRIPTION_MAX_LENGTH = 1024
+JOB_ID_MAX_LENGTH = 200
 
 OnInterrupt = Literal["retry", "fail"]
+
+
+def is_job_id(value: object) -> bool:
+    """Whether ``value`` can be a public id: a Unicode text of 1 to 200 characters, not blank, without NUL."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= JOB_ID_MAX_LENGTH
+        and not value.isspace()
+        and "\0" not in value
+        and storable(value, JOB_ID_MAX_LENGTH) == value
+    )
 
 
 class Token(msgspec.Struct, frozen=True, order=True):
