@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobError, QueueJobResult, QueueJobStatus
@@ -75,8 +75,8 @@ def split_streams(page: LogPage) -> dict[str, Any]:
 
 
 def raises_job_errors(
-    method: Callable[Parameters, Awaitable[Returned]],
-) -> Callable[Parameters, Awaitable[Returned]]:
+    method: Callable[Parameters, Coroutine[Any, Any, Returned]],
+) -> Callable[Parameters, Coroutine[Any, Any, Returned]]:
     """Let a method of the manager raise ``QueueJobError``, which the adapter's code expects, for our errors."""
 
     @functools.wraps(method)

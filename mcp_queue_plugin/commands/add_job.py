@@ -28,6 +28,7 @@ class QueueAddJobCommand(QueueCommand):
         "job_type": {"type": "string", "description": "A registered job type, such as command_execution"},
         "job_id": JOB_ID,
         "params": {"type": "object", "description": "The job's parameters; for command_execution {command, params}"},
+        "command": {"type": "string", "description": "For command_execution, if params does not name the command"},
         "start": {"type": "boolean", "description": "Queue the job at once instead of waiting for queue_start_job"},
     }
     required = ("job_type", "job_id", "params")
@@ -44,6 +45,7 @@ class QueueAddJobCommand(QueueCommand):
         job_type, job_id, job_params = params["job_type"], params["job_id"], params["params"]
         job_class = job_class_of(job_type)
         if job_type == COMMAND_EXECUTION:
+            job_params = {"command": params.get("command"), **job_params}
             _check_command(job_params)
         submission, document = submission_of(job_class, job_id, job_params, manager.default_options)
         answer = await manager.engine.submit(submission, document, start=params.get("start", False))

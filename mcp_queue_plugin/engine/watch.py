@@ -22,7 +22,7 @@ def is_over(job: Job, until: Until, known_version: int | None) -> bool:
         case "end":
             return job.state in ENDED_STATES
         case "change":
-            return job.state in ENDED_STATES or (known_version is not None and job.version > known_version)
+            return job.state in ENDED_STATES or (known_version is not None and job.version != known_version)
 
 
 class _Watch:

@@ -1,0 +1,69 @@
+"""What the jobs of the engine's tests do, in real workers. Each takes one JSON value."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mcp_queue_plugin.context import current_job
+
+TICK_SECONDS = 0.005
+
+
+def echo(value: Any) -> Any:
+    return value
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+def hold(path: str) -> None:
+    """Work until the file exists, deaf to everything else."""
+    current_job().set_description("holding")
+    while not Path(path).exists():
+        time.sleep(TICK_SECONDS)
+
+
+def obey(path: str) -> str:
+    """Work until asked to stop, then leave a note."""
+    while not current_job().should_stop():
+        time.sleep(TICK_SECONDS)
+    Path(path).write_text("stopped in order")
+    return "partial"
+
+
+def append(path: str) -> None:
+    """Leave a line for every run."""
+    with Path(path).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def append_and_hold(path: str) -> None:
+    append(path)
+    time.sleep(3600)
+
+
+def die(_: None) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(path: str) -> str:
+    """Die at the first run."""
+    if not Path(path).exists():
+        Path(path).touch()
+        die(None)
+    return "second run"
+
+
+def chat(lines: int) -> None:
+    for number in range(lines):
+        print(f"out {number}")
+        print(f"err {number}", file=sys.stderr)
+    current_job().set_progress(40)
+    current_job().set_step("chatting")
+    current_job().set_description("said it all")

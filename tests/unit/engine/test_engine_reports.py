@@ -1,0 +1,101 @@
+"""Progress and log of running attempts, gathered into few commits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+
+from mcp_queue_plugin.engine.reports import FLUSH_BYTES, Reports, merge
+from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.operations import Changes, LogChunk, Report
+from tests.unit.workers.harness import until
+
+FIRST, SECOND = Token(1, 1), Token(2, 1)
+
+
+class Gathering:
+    """Reports, and what they handed on."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Report] = []
+        self.reports = Reports(self.submitted.append)
+
+    def has(self, count: int) -> bool:
+        return len(self.submitted) == count
+
+
+@pytest.fixture
+async def gathering() -> AsyncIterator[Gathering]:
+    gathering = Gathering()
+    yield gathering
+    gathering.reports.flush()
+
+
+def chunk(text: str, at: float = 1.0) -> LogChunk:
+    return LogChunk("stdout", at, text.encode())
+
+
+async def test_a_chatty_attempt_costs_one_report_with_the_newest_values(gathering: Gathering) -> None:
+    for progress in range(100):
+        gathering.reports.add_changes(FIRST, Changes(progress=progress))
+        gathering.reports.add_log(FIRST, chunk(f"line {progress}\n"))
+    gathering.reports.add_changes(FIRST, Changes(description="said"))
+    assert not gathering.submitted
+    await until(lambda: gathering.submitted)
+    (report,) = gathering.submitted
+    assert (report.token, report.changes) == (FIRST, Changes(progress=99, description="said"))
+    assert b"".join(part.data for part in report.log).count(b"\n") == 100
+
+
+async def test_attempts_are_kept_apart(gathering: Gathering) -> None:
+    gathering.reports.add_changes(FIRST, Changes(progress=1))
+    gathering.reports.add_changes(SECOND, Changes(progress=2))
+    gathering.reports.flush()
+    assert gathering.submitted == [
+        Report(token=FIRST, changes=Changes(progress=1)),
+        Report(token=SECOND, changes=Changes(progress=2)),
+    ]
+
+
+async def test_what_has_been_taken_or_flushed_comes_once(gathering: Gathering) -> None:
+    gathering.reports.add_changes(FIRST, Changes(step="one"))
+    gathering.reports.add_log(FIRST, chunk("text"))
+    assert gathering.reports.take(FIRST) == (Changes(step="one"), (chunk("text"),))
+    assert gathering.reports.take(FIRST) == (Changes(), ())
+    gathering.reports.flush()
+    assert not gathering.submitted
+    gathering.reports.add_log(SECOND, chunk("more"))
+    gathering.reports.flush()
+    gathering.reports.flush()
+    assert gathering.submitted == [Report(token=SECOND, changes=Changes(), log=(chunk("more"),))]
+
+
+async def test_a_large_log_does_not_wait_for_the_time(gathering: Gathering) -> None:
+    half = "x" * (FLUSH_BYTES // 2)
+    gathering.reports.add_log(FIRST, chunk(half))
+    assert not gathering.submitted
+    gathering.reports.add_log(FIRST, chunk(half))
+    assert [len(report.log) for report in gathering.submitted] == [2]
+
+
+async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
+    for count in range(1, 4):
+        gathering.reports.add_changes(FIRST, Changes(progress=count))
+        await until(partial(gathering.has, count))
+    assert [report.changes.progress for report in gathering.submitted] == [1, 2, 3]
+
+
+async def test_nothing_gathered_sets_no_timer(gathering: Gathering) -> None:
+    gathering.reports.flush()
+    await asyncio.sleep(0)
+    assert not gathering.submitted
+
+
+def test_of_two_reports_the_newer_value_of_a_field_wins() -> None:
+    older = Changes(progress=1, description="old", step="s")
+    assert merge(older, Changes()) == older
+    assert merge(Changes(), older) == older
+    assert merge(older, Changes(progress=0, description="")) == Changes(progress=0, description="", step="s")
