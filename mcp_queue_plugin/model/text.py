@@ -4,6 +4,6 @@ from __future__ import annotations
 
 
 def storable(text: str, max_length: int) -> str:
-    """``text`` cut to ``max_length`` characters; lone surrogates, which UTF-8 cannot say, become question marks."""
+    """``text`` cut to ``max_length`` characters; lone surrogates, which UTF-8 cannot say, are written as escapes."""
     cut = text[:max_length]
-    return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()
+    return cut if cut.isascii() else cut.encode("utf-8", "backslashreplace").decode()[:max_length]

@@ -1,0 +1,77 @@
+"""Commands that fail, each in its own way."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from mcp_proxy_adapter.commands.command_registry import registry
+from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
+from mcp_proxy_adapter.core.errors import CommandError
+
+from mcp_queue_plugin import current_job
+from tests.acceptance.app.base import QueuedCommand, append
+
+
+class RaiseError(QueuedCommand):
+    name = "raise_error"
+
+    async def execute(self, **_: Any) -> CommandResult:
+        raise ZeroDivisionError("no number can be divided by zero")
+
+
+class RaiseOpen(QueuedCommand):
+    """Raises; its schema is open."""
+
+    name = "raise_open"
+    open_schema = True
+
+    async def execute(self, **_: Any) -> CommandResult:
+        raise ValueError("it went wrong")
+
+
+class RaiseCommandError(QueuedCommand):
+    """Raises one of the adapter's errors, which have a code."""
+
+    name = "raise_command_error"
+
+    async def execute(self, **_: Any) -> CommandResult:
+        error = CommandError("the printer is on fire")
+        error.code = -32050
+        raise error
+
+
+class ReturnError(QueuedCommand):
+    name = "return_error"
+
+    async def execute(self, **_: Any) -> CommandResult:
+        return ErrorResult(message="no paper", code=-32011, details={"tray": 2})
+
+
+class ReturnOdd(QueuedCommand):
+    """Returns what JSON cannot say."""
+
+    name = "return_odd"
+    properties: ClassVar[dict[str, Any]] = {"kind": {"type": "string"}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        odd = {"set": {1, 2}, "nan": float("nan"), "surrogate": "\ud800", "key": {(1, 2): 3}}[params["kind"]]
+        return SuccessResult(data={"rows": [1, {"cell": odd}]})
+
+
+class Die(QueuedCommand):
+    """Ends its worker; every attempt adds a character to ``path``."""
+
+    name = "die"
+    properties: ClassVar[dict[str, Any]] = {"path": {"type": "string"}, "times": {"type": "integer"}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        if append(params["path"], "x") <= params.get("times", 1_000):
+            current_job().set_description(f"dying in attempt {current_job().attempt}")
+            current_job().set_step("dying")
+            os._exit(7)
+        return SuccessResult(data={"survived": True})
+
+
+for command in (RaiseError, RaiseOpen, RaiseCommandError, ReturnError, ReturnOdd, Die):
+    registry.register(command, "custom")

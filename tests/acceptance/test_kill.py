@@ -1,0 +1,93 @@
+"""``kill -9`` of the server: nothing of it is left, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.acceptance.conftest import StartServer
+from tests.acceptance.harness.configuration import write_configuration
+from tests.acceptance.harness.server import Server
+
+
+def test_every_acknowledged_job_is_there_and_runs_to_its_end(start: StartServer, tmp_path: Path) -> None:
+    config = write_configuration(tmp_path)
+    gate = tmp_path / "gate"
+    server = start(config)
+    finished = [server.submit("narrate", gate=str(tmp_path)), server.submit("raise_error")]
+    for job_id in finished:
+        server.ended(job_id)
+    before = [(server.status(job_id), server.logs(job_id)) for job_id in finished]
+    running = [server.submit("hold", gate=str(gate)) for _ in range(2)]
+    for job_id in running:
+        server.running(job_id)
+    stopped = server.submit("add_numbers", a=0, b=0)
+    server.stop(stopped)
+    waiting = [server.submit("add_numbers", a=number, b=1) for number in range(30)]
+    server.add("created", command="add_numbers", params={"a": 9, "b": 9}, start=False)
+
+    server.kill()
+
+    server = start(config)
+    assert server.job_ids() == {*finished, *running, *waiting, stopped, "created"}
+    assert [(server.status(job_id), server.logs(job_id)) for job_id in finished] == before
+    gate.touch()
+    assert [server.completed(job_id) for job_id in running] == [{"attempt": 2}] * 2
+    assert [server.completed(job_id)["sum"] for job_id in waiting] == list(range(1, 31))
+    assert server.status(stopped)["status"] == "stopped"
+    assert server.status("created")["phase"] == "created"
+    server.data("queue_start_job", job_id="created")
+    assert server.completed("created") == {"sum": 18}
+
+
+def test_a_job_that_was_answered_a_moment_ago_is_there(start: StartServer, tmp_path: Path) -> None:
+    config = write_configuration(tmp_path)
+    server = start(config)
+    job_id = server.submit("add_numbers", a=40, b=2)
+    server.kill()
+    assert start(config).completed(job_id) == {"sum": 42}
+
+
+def test_the_children_of_jobs_go_too_wherever_they_moved(start: StartServer, tmp_path: Path) -> None:
+    server = start(write_configuration(tmp_path))
+    job_id = server.submit("leave_family")
+    server.running(job_id)
+    assert any("time.sleep" in line for line in server.processes().values())
+    server.kill()
+
+
+def test_a_store_in_memory_leaves_no_file(start: StartServer, tmp_path: Path) -> None:
+    server, temporary = in_memory_server(start, tmp_path)
+    server.kill()
+    assert stores_in(temporary) == []
+
+
+def test_a_store_in_memory_is_removed_at_shutdown(start: StartServer, tmp_path: Path) -> None:
+    server, temporary = in_memory_server(start, tmp_path)
+    assert server.terminate() == 0
+    assert stores_in(temporary) == []
+
+
+def test_an_engine_that_is_killed_ends_the_queue_loudly(start: StartServer, tmp_path: Path) -> None:
+    server = start(write_configuration(tmp_path))
+    job_id = server.submit("block")
+    server.running(job_id)
+    os.kill(server.engine_pid, signal.SIGKILL)
+    server.wait_for_log("The queue's engine is gone")
+
+
+def in_memory_server(start: StartServer, tmp_path: Path) -> tuple[Server, Path]:
+    """A server that keeps its jobs in memory and has done one, and the folder for its temporary files."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    server = start(write_configuration(tmp_path, queue_manager={"in_memory": True}), {"TMPDIR": str(temporary)})
+    assert server.health()["durable"] is False
+    server.completed(server.submit("add_numbers", a=1, b=1))
+    assert stores_in(temporary)
+    return server, temporary
+
+
+def stores_in(folder: Path) -> list[Path]:
+    """The queue's files; the adapter has a temporary folder of its own."""
+    return list(folder.glob("mcp-queue*"))
