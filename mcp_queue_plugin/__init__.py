@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from mcp_queue_plugin.adapter.job_types import register_job_type
     from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
     from mcp_queue_plugin.context import current_job
-    from mcp_queue_plugin.model.job import JobOptions
+    from mcp_queue_plugin.model.job import QueueOptions
     from mcp_queue_plugin.plugin import QueuePlugin
     from mcp_queue_plugin.version import __version__
 
 _ADAPTER = "mcp_proxy_adapter.integrations.queuemgr_integration"
 _HOMES = {
     "CommandExecutionJob": "mcp_queue_plugin.adapter.jobs",
-    "JobOptions": "mcp_queue_plugin.model.job",
     "QueueJobBase": _ADAPTER,
     "QueueJobError": _ADAPTER,
     "QueueJobResult": _ADAPTER,
     "QueueJobStatus": _ADAPTER,
     "QueueManagerIntegration": "mcp_queue_plugin.adapter.integration",
+    "QueueOptions": "mcp_queue_plugin.model.job",
     "QueuePlugin": "mcp_queue_plugin.plugin",
     "__version__": "mcp_queue_plugin.version",
     "current_job": "mcp_queue_plugin.context",
@@ -52,12 +52,12 @@ _HOMES = {
 
 __all__ = [
     "CommandExecutionJob",
-    "JobOptions",
     "QueueJobBase",
     "QueueJobError",
     "QueueJobResult",
     "QueueJobStatus",
     "QueueManagerIntegration",
+    "QueueOptions",
     "QueuePlugin",
     "__version__",
     "current_job",

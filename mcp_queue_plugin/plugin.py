@@ -58,8 +58,8 @@ class QueuePlugin:
             raise ConfigurationError("the queue is already installed in this application")
         plugin = cls(app, load_settings(config, source=source, base_dir=base_dir or Path.cwd()))
         enqueue.install()
+        import_modules(plugin.settings)
         if plugin.settings.queue_manager.enabled:
-            import_modules(plugin.settings)
             server.use_manager_class(QueueManagerIntegration)
             server.replace_queue_commands(dict(QUEUE_COMMANDS))
         app.state.queue_plugin = plugin

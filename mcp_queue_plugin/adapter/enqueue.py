@@ -49,9 +49,11 @@ async def enqueue_command(
         raise server.adapter_error(error) from error
     job_id = answer["job_id"]
     logger.info("Queued command %s as job %s", command_name, job_id)
-    if not poll_interval:
+    defaults = manager.settings.queue_manager
+    if not (defaults.default_poll_interval if poll_interval is None else poll_interval):
         return answer
-    return await _wait(manager, job_id, command_name, max_wait_time)
+    seconds = defaults.default_max_wait_time if max_wait_time is None else max_wait_time
+    return await _wait(manager, job_id, command_name, seconds)
 
 
 def running_manager() -> QueueManagerIntegration:
@@ -130,18 +132,26 @@ class SessionManager:
     """The manager as a /ws command session uses it: what it adds is queued in the same step.
 
     The adapter adds a session's job and starts it later, in a task of its own; a server that dies in between would
-    leave a job that nobody starts. Its later start of the job changes nothing.
+    leave a job that nobody starts.
     """
 
     def __init__(self, manager: QueueManagerIntegration) -> None:
         """Use ``manager`` for everything else."""
         self._manager = manager
+        self._submitted: set[str] = set()
 
     async def add_job(self, job_class: type, job_id: str, params: dict[str, Any]) -> QueueJobResult:
         """Store and queue a command's job."""
-        if is_command_execution(job_class):
-            return await self._manager.submit_job(job_class, job_id, params)
-        return await self._manager.add_job(job_class, job_id, params)
+        if not is_command_execution(job_class):
+            return await self._manager.add_job(job_class, job_id, params)
+        self._submitted.add(job_id)
+        return await self._manager.submit_job(job_class, job_id, params)
+
+    async def start_job(self, job_id: str) -> QueueJobResult:
+        """Answer the record of a job that was queued when it was added; by now it may even have ended."""
+        if job_id in self._submitted:
+            return await self._manager.get_job_status(job_id)
+        return await self._manager.start_job(job_id)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._manager, name)

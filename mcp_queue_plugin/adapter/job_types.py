@@ -8,7 +8,7 @@ from typing import Any
 from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob, JobClass, is_command_execution
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, JobOptions, Submission, is_job_id
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, QueueOptions, Submission, is_job_id
 
 _types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
 
@@ -70,7 +70,7 @@ def new_job_id() -> str:
 
 
 def submission_of(
-    job_class: type, job_id: str, params: dict[str, Any], options: JobOptions
+    job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions
 ) -> tuple[Submission, bytes]:
     """A job as the engine takes it, with its parameters as a JSON document.
 
@@ -89,7 +89,7 @@ def submission_of(
     return submission, encode_document(params, "params")
 
 
-def _command_submission(job_id: str, params: dict[str, Any], options: JobOptions) -> tuple[Submission, bytes]:
+def _command_submission(job_id: str, params: dict[str, Any], options: QueueOptions) -> tuple[Submission, bytes]:
     command = params.get("command")
     if not isinstance(command, str) or not command:
         raise InvalidParameters("a command job needs params.command", field="command", violation="missing")

@@ -35,13 +35,23 @@ def job_result(answer: Answer, *, metadata: dict[str, Any] | None = None) -> Que
         result=None if answer.result is None else json.loads(answer.result),
         error=error_text(job),
         progress=job.progress,
-        description=job.description or job.reason or "",
+        description=description_text(job),
         step=job.step,
         metadata=metadata,
         created_at=iso8601(job.created_at),
         started_at=iso8601(job.started_at),
         completed_at=iso8601(job.completed_at),
     )
+
+
+def description_text(job: Job) -> str:
+    """What the job says it is doing, or what can be said of one that says nothing.
+
+    The adapter tells its WebSocket clients of a running job only if there is something to tell.
+    """
+    if job.description or job.reason:
+        return job.description or job.reason or ""
+    return f"Executing command: {job.command}" if job.state is State.WORKING and job.command else ""
 
 
 def error_text(job: Job) -> str | None:

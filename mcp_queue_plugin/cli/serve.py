@@ -67,7 +67,10 @@ def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
     adapter_config.config_path = str(config_path)
     adapter_config.config_data = config
     logging.basicConfig(level=str(config["server"].get("log_level", "INFO")).upper(), format=_LOG_FORMAT)
-    app = create_app(app_config=config, config_path=str(config_path))
+    try:
+        app = create_app(app_config=config, config_path=str(config_path))
+    except SystemExit as error:
+        raise ConfigurationError(f"the adapter refuses {config_path}; it says why above") from error
     plugin = QueuePlugin.install(app, config, source=config_path.name, base_dir=base_dir)
     return app, plugin.settings.queue_manager.shutdown_timeout
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mcp_queue_plugin.adapter.results import error_text
+from mcp_queue_plugin.adapter.results import description_text, error_text
 from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.model.job import Job
@@ -27,7 +27,7 @@ def row(job: Job) -> dict[str, Any]:
         "phase": job.state.phase,
         "version": job.version,
         "progress": job.progress,
-        "description": job.description,
+        "description": description_text(job),
         "step": job.step,
         "reason": job.reason,
         "error": error_text(job),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -40,13 +41,20 @@ class AdoptedJobs:
         self._jobs: dict[str, Job] = {}
         self._endings: dict[str, tuple[Ending, str]] = {}
         """Ends that were reported before the record of their job was committed."""
-        self._adopting: set[str] = set()
+        self._adopting: dict[str, asyncio.Event] = {}
+        """Set once the record is committed, or refused."""
 
     def adopt(self, operation: Adopt) -> None:
         """Record a job that has just begun."""
         job_id = operation.submission.job_id
-        self._adopting.add(job_id)
+        self._adopting[job_id] = asyncio.Event()
         self._submit(operation, lambda outcome: self._on_adopted(job_id, outcome))
+
+    async def settled(self, job_id: str) -> None:
+        """Wait until the record of ``job_id`` is committed, if it is being adopted: its id is already known."""
+        adopting = self._adopting.get(job_id)
+        if adopting is not None:
+            await adopting.wait()
 
     def end(self, job_id: str, ending: Ending, description: str) -> None:
         """Record the end of a job; one that is not known any more (deleted, or never adopted) is passed over."""
@@ -65,7 +73,7 @@ class AdoptedJobs:
         return True
 
     def _on_adopted(self, job_id: str, outcome: Outcome | QueueError) -> None:
-        self._adopting.discard(job_id)
+        self._adopting.pop(job_id).set()
         ending = self._endings.pop(job_id, None)
         if not isinstance(outcome, Applied):
             logger.error("Job %s of the server's own process could not be recorded: %s", job_id, outcome)

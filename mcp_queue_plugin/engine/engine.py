@@ -126,9 +126,7 @@ class Engine:
     ) -> None:
         """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``."""
         try:
-            job = await self._store.get(job_id)
-            if job is None:
-                raise JobNotFound(job_id)
+            job = await self._found(job_id)
         except QueueError as error:
             reply(error)
             return
@@ -149,10 +147,7 @@ class Engine:
         Raises:
             JobNotFound: no such job.
         """
-        job = await self._store.get(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        return log_lines.page(await self._store.log(job.uid), query)
+        return log_lines.page(await self._store.log((await self._found(job_id)).uid), query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of jobs."""
@@ -169,6 +164,13 @@ class Engine:
             oldest_queued_at=await self._store.oldest_queued_at(),
             issues=self._issues(),
         )
+
+    async def _found(self, job_id: str) -> Job:
+        await self._adopted.settled(job_id)
+        job = await self._store.get(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
 
     def _submit_operation(self, operation: Operation, callback: OutcomeCallback | None) -> None:
         self._committer.submit(operation, callback)
@@ -236,9 +238,7 @@ class Engine:
 
     async def _read_answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
         try:
-            found = job or await self._store.get(job_id)
-            if found is None:
-                raise JobNotFound(job_id)
+            found = job or await self._found(job_id)
             result = await self._store.result(found.uid) if with_result and found.has_result else None
         except QueueError as error:
             reply(error)

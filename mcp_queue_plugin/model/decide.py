@@ -44,7 +44,7 @@ def add(operation: Add | Adopt, *, uid: int, version: int, now: float) -> Job:
     job = _new(operation.submission, uid=uid, version=version, now=now)
     match operation:
         case Adopt():
-            return _claim(_replace(job, description=operation.description), now=now)
+            return _replace(_claim(job, now=now), description=operation.description)
         case Add(start=True):
             return _replace(job, state=State.QUEUED)
         case Add():
@@ -90,6 +90,8 @@ def _claim(job: Job, *, now: float) -> Job:
         state=State.WORKING,
         attempt=job.attempt + 1,
         progress=0,
+        description="",
+        step="",
         started_at=now,
     )
 

@@ -42,7 +42,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     traceback_tail: str | None = None
 
 
-class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
+class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a job is to be run. The defaults are those of the ``queue_plugin.job_defaults`` setting."""
 
     queue: str = "default"
@@ -63,7 +63,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     command: str | None = None
     owner: str | None = None
-    options: JobOptions = JobOptions()
+    options: QueueOptions = QueueOptions()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     command: str | None
     owner: str | None
-    options: JobOptions
+    options: QueueOptions
     state: State
     version: int
     order: int

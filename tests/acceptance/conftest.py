@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.waiting import Gate
 
 
 class StartServer(Protocol):
@@ -30,10 +31,19 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    """The server that most tests share; it must have survived the test before."""
+def server(shared_server: Server) -> Iterator[Server]:
+    """The server that most tests share: it must survive each of them, and none leaves a job to the next."""
+    yield shared_server
     assert shared_server.process.poll() is None, shared_server.log_text()[-3000:]
-    return shared_server
+    shared_server.delete_unfinished_jobs()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """What a job waits for; at the end of the test it is open, whatever happened."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,6 +18,7 @@ from mcp_proxy_adapter.client.jsonrpc_client.exceptions import (
 
 from tests.acceptance.harness.configuration import HOST
 from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.waiting import Gate
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated, please use:DeprecationWarning")
 """The client calls aiohttp as aiohttp no longer likes it."""
@@ -66,12 +66,11 @@ async def test_it_stops(client: Any, server: Server, job_id: str) -> None:
     assert (await client.queue_stop_job(job_id))["data"]["status"] == "stopped"
 
 
-async def test_a_push_tells_of_the_end(client: Any, server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+async def test_a_push_tells_of_the_end(client: Any, server: Server, gate: Gate) -> None:
     job_id = (await client.execute_command("hold", {"gate": str(gate)}))["job_id"]
     await asyncio.to_thread(server.running, job_id)
     waiting = asyncio.create_task(client.wait_for_job_via_websocket(job_id, timeout=SECONDS))
-    gate.touch()
+    gate.open()
     event = await waiting
     assert (event["event"], event["job_id"]) == ("job_completed", job_id)
 
@@ -109,8 +108,8 @@ async def test_a_session_streams_events_and_then_has_the_result(client: Any) -> 
 
 
 @pytest.mark.parametrize("command", ["hold", "hold_in_server"])
-async def test_a_session_can_be_cancelled(client: Any, server: Server, tmp_path: Path, command: str) -> None:
-    params = {"gate": str(tmp_path / "never")}
+async def test_a_session_can_be_cancelled(client: Any, server: Server, gate: Gate, command: str) -> None:
+    params = {"gate": str(gate)}
     session = await client.execute_command_unified(command, params, manual_event_handling=True)
     async with session:
         reply = await session.cancel()
@@ -118,23 +117,20 @@ async def test_a_session_can_be_cancelled(client: Any, server: Server, tmp_path:
     assert (await asyncio.to_thread(server.ended, session.job_id))["status"] == "stopped"
 
 
-async def test_a_session_whose_caller_is_lost_is_cancelled(client: Any, server: Server, tmp_path: Path) -> None:
-    params = {"gate": str(tmp_path / "never")}
+async def test_a_session_whose_caller_is_lost_is_cancelled(client: Any, server: Server, gate: Gate) -> None:
+    params = {"gate": str(gate)}
     session = await client.execute_command_unified("hold", params, manual_event_handling=True)
     await session._channel._ws.close()
     assert (await asyncio.to_thread(server.ended, session.job_id))["status"] == "stopped"
 
 
-async def test_a_caller_who_has_waited_long_enough_cancels_or_detaches(
-    client: Any, server: Server, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
+async def test_a_caller_who_has_waited_long_enough_cancels_or_detaches(client: Any, server: Server, gate: Gate) -> None:
     ids = []
     for policy in ("cancel", "detach"):
         with pytest.raises(CommandSessionTimeoutError) as late:
             await client.execute_command_unified("hold", {"gate": str(gate)}, timeout=0.3, on_timeout=policy)
         ids.append(late.value.details["job_id"])
-    gate.touch()
+    gate.open()
     assert (await asyncio.to_thread(server.ended, ids[0]))["status"] == "stopped"
     assert await asyncio.to_thread(server.completed, ids[1]) == {"attempt": 1}
 

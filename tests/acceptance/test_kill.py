@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.waiting import Gate
 
 
-def test_every_acknowledged_job_is_there_and_runs_to_its_end(start: StartServer, tmp_path: Path) -> None:
+def test_every_acknowledged_job_is_there_and_runs_to_its_end(start: StartServer, tmp_path: Path, gate: Gate) -> None:
     config = write_configuration(tmp_path)
-    gate = tmp_path / "gate"
     server = start(config)
     finished = [server.submit("narrate", gate=str(tmp_path)), server.submit("raise_error")]
     for job_id in finished:
@@ -32,7 +32,7 @@ def test_every_acknowledged_job_is_there_and_runs_to_its_end(start: StartServer,
     server = start(config)
     assert server.job_ids() == {*finished, *running, *waiting, stopped, "created"}
     assert [(server.status(job_id), server.logs(job_id)) for job_id in finished] == before
-    gate.touch()
+    gate.open()
     assert [server.completed(job_id) for job_id in running] == [{"attempt": 2}] * 2
     assert [server.completed(job_id)["sum"] for job_id in waiting] == list(range(1, 31))
     assert server.status(stopped)["status"] == "stopped"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
-from tests.acceptance.harness.waiting import until
+from tests.acceptance.harness.waiting import Gate, until
 
 
 def test_without_a_queue_a_call_says_so(start: StartServer, tmp_path: Path) -> None:
@@ -17,9 +17,10 @@ def test_without_a_queue_a_call_says_so(start: StartServer, tmp_path: Path) -> N
     assert not (tmp_path / "queue.db").exists()
 
 
-def test_a_synchronous_command_that_takes_too_long_becomes_a_job(start: StartServer, tmp_path: Path) -> None:
+def test_a_synchronous_command_that_takes_too_long_becomes_a_job(
+    start: StartServer, tmp_path: Path, gate: Gate
+) -> None:
     server = start(write_configuration(tmp_path, queue_manager={"command_timeout": 1.2}))
-    gate = tmp_path / "gate"
     answer = server.call("hold_in_server", gate=str(gate))
     assert answer["queued_after_timeout"]
     job_id = answer["job_id"]
@@ -29,7 +30,7 @@ def test_a_synchronous_command_that_takes_too_long_becomes_a_job(start: StartSer
     assert 0.1 < record["wait_capped_seconds"] < 0.3
     assert job_id in server.job_ids()
 
-    gate.touch()
+    gate.open()
     answer = server.call("hold_in_server", gate=str(gate))
     until(lambda: server.status(job_id)["status"] == "completed", "the job has completed")
     assert server.status(job_id)["result"]["result"] == answer
@@ -52,10 +53,12 @@ def test_the_environment_goes_before_the_file(start: StartServer, tmp_path: Path
     assert server.get("/health")["status"] in ("healthy", "ok")
 
 
-def test_a_job_that_must_not_run_twice_fails_when_its_server_dies(start: StartServer, tmp_path: Path) -> None:
+def test_a_job_that_must_not_run_twice_fails_when_its_server_dies(
+    start: StartServer, tmp_path: Path, gate: Gate
+) -> None:
     config = write_configuration(tmp_path, queue_plugin={"job_defaults": {"on_interrupt": "fail"}})
     server = start(config)
-    job_id = server.submit("hold", gate=str(tmp_path / "gate"))
+    job_id = server.submit("hold", gate=str(gate))
     server.running(job_id)
     server.kill()
     record = start(config).ended(job_id)

@@ -9,15 +9,16 @@ import pytest
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
-from tests.acceptance.harness.waiting import until
+from tests.acceptance.harness.waiting import Gate, until
 
 STOPPING = "The queue is stopping"
 
 
 @pytest.mark.parametrize("ending", ["SIGTERM", "Ctrl-C"])
-def test_running_jobs_get_their_time_and_results_survive(start: StartServer, tmp_path: Path, ending: str) -> None:
+def test_running_jobs_get_their_time_and_results_survive(
+    start: StartServer, tmp_path: Path, gate: Gate, ending: str
+) -> None:
     config = write_configuration(tmp_path)
-    gate = tmp_path / "gate"
     server = start(config)
     finished = server.submit("narrate", gate=str(tmp_path))
     server.completed(finished)
@@ -27,7 +28,7 @@ def test_running_jobs_get_their_time_and_results_survive(start: StartServer, tmp
 
     end(server, ending)
     server.wait_for_log(STOPPING)
-    gate.touch()
+    gate.open()
     assert server.exit_code() == 0
     until(lambda: not server.processes(), "no process is left", 2)
 
@@ -37,9 +38,8 @@ def test_running_jobs_get_their_time_and_results_survive(start: StartServer, tmp
     assert server.logs(finished) == logs
 
 
-def test_what_is_interrupted_runs_again_after_the_restart(start: StartServer, tmp_path: Path) -> None:
+def test_what_is_interrupted_runs_again_after_the_restart(start: StartServer, tmp_path: Path, gate: Gate) -> None:
     config = write_configuration(tmp_path, queue_manager={"shutdown_timeout": 0.3})
-    gate = tmp_path / "gate"
     server = start(config)
     interrupted = [server.submit("hold", gate=str(gate)), server.submit("block")]
     for job_id in interrupted:
@@ -52,7 +52,7 @@ def test_what_is_interrupted_runs_again_after_the_restart(start: StartServer, tm
     server = start(config)
     assert server.running(interrupted[1])["attempt"] == 2
     server.stop(interrupted[1], grace_seconds=0)
-    gate.touch()
+    gate.open()
     assert server.completed(interrupted[0]) == {"attempt": 2}
     assert [server.completed(job_id) for job_id in waiting] == [{"sum": number} for number in range(5)]
     assert server.status("created")["phase"] == "created"

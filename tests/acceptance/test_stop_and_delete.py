@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.harness import processes
 from tests.acceptance.harness.server import Server
-from tests.acceptance.harness.waiting import until
+from tests.acceptance.harness.waiting import Gate, until
 
 PROMPT_SECONDS = 2.0
 
@@ -22,8 +21,8 @@ def test_a_job_that_waits_is_stopped_at_once(server: Server, job_id: str) -> Non
     assert record["completed_at"]
 
 
-def test_an_async_job_is_cancelled_promptly(server: Server, tmp_path: Path) -> None:
-    job_id = server.submit("hold", gate=str(tmp_path / "never"))
+def test_an_async_job_is_cancelled_promptly(server: Server, gate: Gate) -> None:
+    job_id = server.submit("hold", gate=str(gate))
     server.running(job_id)
     begun = time.monotonic()
     record = server.stop(job_id)
@@ -81,24 +80,22 @@ def test_a_job_that_is_started_again_before_it_runs_is_no_error(server: Server, 
     assert server.completed(job_id) == {"sum": 2}
 
 
-def test_a_running_job_is_not_started_again(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_a_running_job_is_not_started_again(server: Server, gate: Gate) -> None:
     job_id = server.submit("hold", gate=str(gate))
     server.running(job_id)
     error = server.refusal("queue_start_job", job_id=job_id)
     assert (error["data"]["domain_code"], error["data"]["current_status"]) == ("JOB_STATE_INVALID", "running")
-    gate.touch()
+    gate.open()
     assert server.completed(job_id) == {"attempt": 1}
 
 
 @pytest.mark.parametrize("stage", ["pending", "running", "finished"])
-def test_a_deleted_job_leaves_a_tombstone(server: Server, job_id: str, tmp_path: Path, stage: str) -> None:
-    gate = tmp_path / "gate"
+def test_a_deleted_job_leaves_a_tombstone(server: Server, job_id: str, gate: Gate, stage: str) -> None:
     server.add(job_id, command="hold", params={"gate": str(gate)}, start=stage != "pending")
     if stage == "running":
         server.running(job_id)
     if stage == "finished":
-        gate.touch()
+        gate.open()
         server.ended(job_id)
 
     record = server.delete(job_id)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.waiting import Gate
 
 
-def test_a_call_answers_at_once_with_a_job_to_poll(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_a_call_answers_at_once_with_a_job_to_poll(server: Server, gate: Gate) -> None:
     answer = server.call("hold", gate=str(gate))
-    gate.touch()
+    gate.open()
     assert answer == {
         "success": True,
         "job_id": answer["job_id"],
@@ -45,13 +44,12 @@ def test_the_result_is_wrapped_as_the_adapters_clients_read_it(server: Server) -
     }
 
 
-def test_times_are_there_as_soon_as_their_status_is(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_times_are_there_as_soon_as_their_status_is(server: Server, gate: Gate) -> None:
     job_id = server.submit("hold", gate=str(gate))
     working = server.running(job_id)
     assert working["started_at"]
     assert working["completed_at"] is None
-    gate.touch()
+    gate.open()
     record = server.ended(job_id)
     created, started, completed = (
         datetime.fromisoformat(record[name]) for name in ("created_at", "started_at", "completed_at")
@@ -60,14 +58,13 @@ def test_times_are_there_as_soon_as_their_status_is(server: Server, tmp_path: Pa
     assert record["completed_at"].endswith("Z")
 
 
-def test_progress_and_log_can_be_followed_while_the_job_runs(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_progress_and_log_can_be_followed_while_the_job_runs(server: Server, gate: Gate) -> None:
     job_id = server.submit("narrate", gate=str(gate))
     record = server.running(job_id, "half way")
     assert (record["status"], record["phase"], record["progress"]) == ("running", "working", 50)
     first = server.logs(job_id)
     assert (first["stdout"], first["stderr"]) == (["first half"], ["a warning"])
-    gate.touch()
+    gate.open()
     assert server.completed(job_id) == {"told": True}
     assert server.status(job_id)["progress"] in (90, 100)
     assert server.logs(job_id, cursor=first["next_cursor"])["stdout"] == ["second half"]
@@ -89,24 +86,22 @@ def test_a_log_is_read_in_pages_by_stream_or_by_its_tail(server: Server) -> None
     assert tail["entries"][-1]["written_at"].endswith("Z")
 
 
-def test_a_wait_answers_at_the_next_change(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_a_wait_answers_at_the_next_change(server: Server, gate: Gate) -> None:
     job_id = server.submit("narrate", gate=str(gate))
     record = server.running(job_id, "half way")
-    gate.touch()
+    gate.open()
     changed = server.status(job_id, wait_seconds=10, known_version=record["version"])
     assert changed["version"] > record["version"]
     assert not changed["timed_out"]
     server.completed(job_id)
 
 
-def test_a_wait_for_a_version_that_has_passed_answers_at_once(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_a_wait_for_a_version_that_has_passed_answers_at_once(server: Server, gate: Gate) -> None:
     job_id = server.submit("hold", gate=str(gate))
     version = server.running(job_id)["version"]
     late = server.status(job_id, wait_seconds=10, known_version=version - 1)
     assert (late["version"], late["timed_out"]) == (version, False)
-    gate.touch()
+    gate.open()
     server.completed(job_id)
 
 
@@ -132,21 +127,19 @@ def test_a_wait_beyond_the_cap_for_synchronous_commands_says_how_long_it_was(ser
     assert "wait_capped_seconds" not in server.status(job_id, wait_seconds=19)
 
 
-def test_a_poll_interval_in_the_call_makes_the_server_wait_for_the_result(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    gate.touch()
+def test_a_poll_interval_in_the_call_makes_the_server_wait_for_the_result(server: Server, gate: Gate) -> None:
+    gate.open()
     answer = server.call("hold", gate=str(gate), poll_interval=0.1, max_wait_time=15)
     assert answer["status"] == "completed"
     assert answer["result"]["result"] == {"success": True, "data": {"attempt": 1}}
     assert answer["message"] == "Command 'hold' completed successfully"
 
 
-def test_a_wait_that_takes_too_long_ends_without_the_job(server: Server, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_a_wait_that_takes_too_long_ends_without_the_job(server: Server, gate: Gate) -> None:
     error = server.refusal("hold", gate=str(gate), poll_interval=0.1, max_wait_time=0.2)
     assert "Polling timeout after 0.2 seconds" in error["message"]
     job_id = error["data"]["job_id"]
-    gate.touch()
+    gate.open()
     assert server.completed(job_id) == {"attempt": 1}
 
 

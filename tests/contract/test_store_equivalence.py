@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mcp_queue_plugin.model.job import ErrorInfo, Job, JobOptions, Token
+from mcp_queue_plugin.model.job import ErrorInfo, Job, QueueOptions, Token
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -46,7 +46,7 @@ OWNERS = (None, "ann", "bob")
 ids = st.sampled_from(IDS)
 texts = st.text(max_size=5)
 options = st.builds(
-    JobOptions,
+    QueueOptions,
     queue=st.sampled_from(["default", "llm"]),
     priority=st.integers(-2, 2),
     max_crashes=st.integers(1, 2),

@@ -112,3 +112,10 @@ class Client:
     def job_ids(self) -> set[str]:
         """The ids of all jobs that are not deleted."""
         return {row["job_id"] for row in self.data("queue_list_jobs", limit=1000)["jobs"]}
+
+    def delete_unfinished_jobs(self) -> None:
+        """Delete what waits or runs, but for what the server's own process runs: that cannot be ended by force."""
+        for status in ("pending", "running"):
+            for row in self.data("queue_list_jobs", status_filter=status, limit=1000)["jobs"]:
+                if row["job_type"] != "in_process_command":
+                    self.delete(row["job_id"], grace_seconds=0)

@@ -21,10 +21,10 @@ from mcp_queue_plugin.adapter.job_types import (
 )
 from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob
 from mcp_queue_plugin.errors import InvalidParameters, NotJson
-from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, JobOptions
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, QueueOptions
 from tests.unit.adapter.sample_jobs import AdapterJob, HookedJob
 
-OPTIONS = JobOptions(priority=3)
+OPTIONS = QueueOptions(priority=3)
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from mcp_queue_plugin.errors import (
     QueueError,
     StoreUnavailable,
 )
-from mcp_queue_plugin.model.job import ErrorInfo, Job, JobOptions
+from mcp_queue_plugin.model.job import ErrorInfo, Job, QueueOptions
 from mcp_queue_plugin.model.queries import Counts, LogEntry, LogPage
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
@@ -44,7 +44,7 @@ JOB = Job(
     target="m:C",
     command=None,
     owner=None,
-    options=JobOptions(),
+    options=QueueOptions(),
     state=State.COMPLETED,
     version=3,
     order=1,
