@@ -58,6 +58,7 @@ def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
     from mcp_proxy_adapter.api.app import create_app
     from mcp_proxy_adapter.config import get_config
 
+    from mcp_queue_plugin.adapter.bridge.server import configuration_mistakes
     from mcp_queue_plugin.plugin import QueuePlugin
     from mcp_queue_plugin.settings import load_settings
 
@@ -67,10 +68,10 @@ def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
     adapter_config.config_path = str(config_path)
     adapter_config.config_data = config
     logging.basicConfig(level=str(config["server"].get("log_level", "INFO")).upper(), format=_LOG_FORMAT)
-    try:
-        app = create_app(app_config=config, config_path=str(config_path))
-    except SystemExit as error:
-        raise ConfigurationError(f"the adapter refuses {config_path}; it says why above") from error
+    mistakes = configuration_mistakes(config, str(config_path))
+    if mistakes:
+        raise ConfigurationError(f"{config_path.name}: {'; '.join(mistakes)}")
+    app = create_app(app_config=config, config_path=str(config_path))
     plugin = QueuePlugin.install(app, config, source=config_path.name, base_dir=base_dir)
     return app, plugin.settings.queue_manager.shutdown_timeout
 

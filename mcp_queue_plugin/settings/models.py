@@ -104,15 +104,16 @@ class QueueManagerSettings(Section):
     )
     default_poll_interval: Seconds = setting(
         0.0,
-        "How often the adapter looks at a job that a `use_queue` call started, when it is to answer with the result "
-        "and the call's own `poll_interval` does not say. The adapter reads it itself; its default.",
+        "Whether a `use_queue` call waits for the end of its job and answers with the result, when the call's own "
+        "`poll_interval` does not say: any number above 0 waits, and the end is told without polling. The adapter's "
+        "default.",
         unit="seconds",
         special="`0`: the call answers at once with the job id",
     )
     default_max_wait_time: PositiveSeconds | None = setting(
         None,
-        "How long such a call waits for the result at most, when its own `max_wait_time` does not say. The adapter "
-        "reads it itself; its default.",
+        "How long such a call waits for the result at most, when its own `max_wait_time` does not say. The adapter's "
+        "default.",
         unit="seconds",
         special="`null`: until the job has ended",
     )

@@ -7,9 +7,12 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from mcp_proxy_adapter.api import command_session_service, handlers
+from mcp_proxy_adapter.api.core import app_factory_certificates
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.hooks import hooks
 from mcp_proxy_adapter.commands.queue import QUEUE_COMMAND_CLASSES, job_params
+from mcp_proxy_adapter.core.config import config as config_module
+from mcp_proxy_adapter.core.config.simple_config_validator import SimpleConfigValidator
 from mcp_proxy_adapter.core.errors import CommandError, ValidationError
 from mcp_proxy_adapter.integrations import queuemgr_integration
 from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
@@ -103,6 +106,13 @@ def log_level() -> str | None:
 def synchronous_cap_seconds() -> float:
     """After how long the adapter hands a synchronous command over to the queue."""
     return float(handlers._resolve_sync_command_timeout_seconds())
+
+
+def configuration_mistakes(config: dict[str, Any], path: str) -> list[str]:
+    """What the adapter would refuse in its own sections; ``create_app`` itself ends the process instead of telling."""
+    model = app_factory_certificates.build_simple_config_model(config)
+    found = SimpleConfigValidator(config_path=path).validate(model, raw_config=config)
+    return [config_module._format_validation_error(mistake) for mistake in found]
 
 
 def adapter_error(error: QueueError) -> CommandError | ValidationError:
