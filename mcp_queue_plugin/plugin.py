@@ -112,6 +112,7 @@ def import_modules(settings: Settings) -> None:
         try:
             importlib.import_module(name)
         except Exception as error:
+            # Whatever a module of the application raises, it is known here which setting named it.
             raise ConfigurationError(
                 f"queue_plugin.auto_import_modules: {name} cannot be imported: {type(error).__name__}: {error}"
             ) from error

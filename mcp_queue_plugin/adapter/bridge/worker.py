@@ -29,6 +29,7 @@ def restore_config(path: str) -> None:
         # The adapter keeps the parsed model beside the raw data; its own code reads it from there.
         config.model = SimpleConfig(path).load()  # type: ignore[attr-defined]
     except Exception:
+        # The adapter takes configurations of other forms too; they have no such model, and fail in many ways to be one.
         logger.warning("The configuration %s has no model that the adapter knows", path, exc_info=True)
     config_module._config = config
 
