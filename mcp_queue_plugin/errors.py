@@ -24,7 +24,7 @@
         ├── CommandUnknown
         └── TargetNotFound
 
-Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge.py`` do
+Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge`` do
 nothing but read them. A message defaults to the first line of the docstring.
 """
 

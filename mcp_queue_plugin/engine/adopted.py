@@ -47,7 +47,7 @@ class AdoptedJobs:
     def adopt(self, operation: Adopt) -> None:
         """Record a job that has just begun."""
         job_id = operation.submission.job_id
-        self._adopting[job_id] = asyncio.Event()
+        self._adopting.setdefault(job_id, asyncio.Event())
         self._submit(operation, lambda outcome: self._on_adopted(job_id, outcome))
 
     async def settled(self, job_id: str) -> None:
@@ -73,7 +73,9 @@ class AdoptedJobs:
         return True
 
     def _on_adopted(self, job_id: str, outcome: Outcome | QueueError) -> None:
-        self._adopting.pop(job_id).set()
+        adopting = self._adopting.pop(job_id, None)
+        if adopting is not None:
+            adopting.set()
         ending = self._endings.pop(job_id, None)
         if not isinstance(outcome, Applied):
             logger.error("Job %s of the server's own process could not be recorded: %s", job_id, outcome)

@@ -7,6 +7,7 @@ payload of their answer, parameters and results as payloads that nobody decodes 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,11 @@ from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobQuery, LogQuery
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Setup
+
+SECONDS_MAX = 366 * 86400.0
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)]
+"""A time to wait; nobody waits longer than a year."""
 
 
 class Verb(IntEnum):
@@ -41,8 +47,8 @@ class Verb(IntEnum):
     JOB = 96
     PAGE = 97
     DONE = 98
-    OPENED = 100
     ERROR = 99
+    OPENED = 100
 
     ENDED = 112
     STOP_ADOPTED = 113
@@ -87,24 +93,24 @@ class JobRequest(Request, frozen=True, kw_only=True):
 
     job_id: str
     reason: str = ""
-    grace_seconds: float | None = None
+    grace_seconds: Seconds | None = None
 
 
 class StatusRequest(Request, frozen=True, kw_only=True):
     """STATUS: a record, now or after a wait."""
 
     job_id: str
-    wait_seconds: float | None = None
+    wait_seconds: Seconds | None = None
     until: Until = "change"
     known_version: int | None = None
-    with_result: bool = True
 
 
 class LogRequest(Request, frozen=True, kw_only=True):
-    """LOG: a page of a job's log."""
+    """LOG: a page of a job's log, now or when there is something in it."""
 
     job_id: str
     query: LogQuery
+    wait_seconds: Seconds | None = None
 
 
 class ListRequest(Request, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ class Channel:
         self._unsent = memoryview(b"")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_scheduled = False
+        self._writing = False
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read and write on ``loop`` from now on."""
@@ -55,25 +56,27 @@ class Channel:
         self._schedule_flush()
 
     def flush(self) -> None:
-        """Send now what waits."""
+        """Send now what waits, as far as the socket takes it."""
         self._flush_scheduled = False
-        if self._loop is None or not (self._outgoing or self._unsent):
+        if self._loop is None:
             return
-        pending = b"".join((self._unsent, *self._outgoing))
-        self._outgoing.clear()
         try:
-            sent = self._socket.send(pending)
+            while self._unsent or self._outgoing:
+                if not self._unsent:
+                    self._unsent = memoryview(b"".join(self._outgoing))
+                    self._outgoing.clear()
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
         except BlockingIOError:
-            sent = 0
+            self._writing = True
+            self._loop.add_writer(self._socket, self.flush)
         except OSError:
             # The other end is gone; the reader learns it and tells.
             self._unsent = memoryview(b"")
-            return
-        self._unsent = memoryview(pending)[sent:]
-        if self._unsent:
-            self._loop.add_writer(self._socket, self.flush)
+            self._outgoing.clear()
         else:
-            self._loop.remove_writer(self._socket)
+            if self._writing:
+                self._writing = False
+                self._loop.remove_writer(self._socket)
 
     def _schedule_flush(self) -> None:
         if not self._flush_scheduled and self._loop is not None:

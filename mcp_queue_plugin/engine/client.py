@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from mcp_queue_plugin.engine.connection import Connection
 from mcp_queue_plugin.engine.notices import ClientEvents
 from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions
 from mcp_queue_plugin.engine.watch import Until
-from mcp_queue_plugin.errors import JobNotFound
+from mcp_queue_plugin.errors import InvalidParameters, JobNotFound
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogPage, LogQuery
@@ -72,7 +73,7 @@ class EngineClient:
         return await self._ask_job(
             Verb.STOP,
             lambda number: border.JobRequest(
-                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=grace_seconds
+                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=_finite(grace_seconds)
             ),
         )
 
@@ -81,7 +82,7 @@ class EngineClient:
         return await self._ask_job(
             Verb.DELETE,
             lambda number: border.JobRequest(
-                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=grace_seconds
+                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=_finite(grace_seconds)
             ),
         )
 
@@ -92,7 +93,6 @@ class EngineClient:
         wait_seconds: float | None = None,
         until: Until = "change",
         known_version: int | None = None,
-        with_result: bool = True,
     ) -> Answer:
         """Answer a job's record, now or after a wait; see ``Engine.status``."""
         return await self._ask_job(
@@ -100,21 +100,20 @@ class EngineClient:
             lambda number: border.StatusRequest(
                 number=number,
                 job_id=self._named(job_id),
-                wait_seconds=wait_seconds,
+                wait_seconds=_finite(wait_seconds),
                 until=until,
                 known_version=known_version,
-                with_result=with_result,
             ),
         )
 
-    async def log(self, job_id: str, query: LogQuery) -> LogPage:
-        """One page of a job's log.
-
-        Raises:
-            JobNotFound: no such job.
-        """
+    async def log(self, job_id: str, query: LogQuery, *, wait_seconds: float | None = None) -> LogPage:
+        """One page of a job's log, now or when there is something in it; see ``Engine.log``."""
         return await self._ask_page(
-            LogPage, Verb.LOG, lambda number: border.LogRequest(number=number, job_id=self._named(job_id), query=query)
+            LogPage,
+            Verb.LOG,
+            lambda number: border.LogRequest(
+                number=number, job_id=self._named(job_id), query=query, wait_seconds=_finite(wait_seconds)
+            ),
         )
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
@@ -153,3 +152,10 @@ class EngineClient:
 
     async def _ask_page(self, model: type[PageT], verb: Verb, request: Callable[[int], object]) -> PageT:
         return msgspec.json.decode((await self._connection.ask(verb, request)).payload, type=model)
+
+
+def _finite(seconds: float | None) -> float | None:
+    """``seconds``, if they can be said in JSON, which knows no infinity and would say nothing instead."""
+    if isinstance(seconds, float) and not math.isfinite(seconds):
+        raise InvalidParameters(f"{seconds} is no number of seconds", field="seconds", violation="value")
+    return seconds

@@ -11,6 +11,7 @@ from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import StoreUnavailable
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.operations import Applied, Claim, Finish, Operation, Outcome, OutcomeCallback, Report
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
 RETRY_FIRST_SECONDS = 0.1
@@ -21,10 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 class Change(NamedTuple):
-    """A committed change: the new record, and the result document if this very change brought it."""
+    """A committed change of a record or its log, with the state before.
+
+    ``result`` is the result document, if this very change brought it.
+    """
 
     job: Job
+    before: State | None
     result: bytes | None = None
+    logged: bool = False
 
 
 _OF_ATTEMPTS = (Claim, Report, Finish)
@@ -59,6 +65,7 @@ class Committer:
         self._retry_seconds = RETRY_FIRST_SECONDS
         self._held = False
         self._closing = False
+        self._retry_timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.failure: StoreUnavailable | None = None
@@ -79,7 +86,8 @@ class Committer:
             if self._patience is None:
                 self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
             return
-        self._held = False
+        if not isinstance(operation, _OF_ATTEMPTS):
+            self._held = False
         self._begin()
 
     async def drain(self, timeout_seconds: float) -> bool:
@@ -136,11 +144,13 @@ class Committer:
         for entry in group:
             if entry.callback is not None and not isinstance(entry.operation, _OF_ATTEMPTS):
                 entry.callback(error)
-        # With nothing kept too: an empty group finds out whether the store works again.
-        asyncio.get_running_loop().call_later(self._retry_seconds, self._retry)
-        self._retry_seconds = min(self._retry_seconds * 2, RETRY_MAX_SECONDS)
+        if self._retry_timer is None:
+            # With nothing kept too: an empty group finds out whether the store works again.
+            self._retry_timer = asyncio.get_running_loop().call_later(self._retry_seconds, self._retry)
+            self._retry_seconds = min(self._retry_seconds * 2, RETRY_MAX_SECONDS)
 
     def _retry(self) -> None:
+        self._retry_timer = None
         self._held = False
         self._begin()
 
@@ -155,7 +165,12 @@ class Committer:
 def _changes(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> list[Change]:
     changes: list[Change] = []
     for entry, outcome in zip(group, outcomes, strict=True):
-        if isinstance(outcome, Applied) and outcome.changed:
-            operation = entry.operation
-            changes.append(Change(outcome.job, operation.ending.result if isinstance(operation, Finish) else None))
+        if not isinstance(outcome, Applied):
+            continue
+        operation = entry.operation
+        logged = isinstance(operation, Report | Finish) and bool(operation.log)
+        if outcome.changed or logged:
+            result = operation.ending.result if isinstance(operation, Finish) else None
+            before = outcome.before if outcome.changed else outcome.job.state
+            changes.append(Change(outcome.job, before, result, logged))
     return changes

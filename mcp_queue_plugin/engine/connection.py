@@ -21,7 +21,9 @@ from mcp_queue_plugin.errors import EngineLost, EngineNotRunning, EngineStartFai
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Frame, decode, encode
 
-CLOSE_EXTRA_SECONDS = 20.0
+CLOSE_EXTRA_SECONDS = 45.0
+"""Beyond the time for running jobs: for killing what does not end, for the last commits and for closing the store."""
+
 HOME_CHECK_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.lookahead import Lookahead
-from mcp_queue_plugin.engine.reports import Reports, merge
+from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
 from mcp_queue_plugin.model.job import Job, Token
@@ -22,6 +22,7 @@ from mcp_queue_plugin.model.operations import (
     Finish,
     LogChunk,
     Outcome,
+    merged,
 )
 from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.pool import WorkerPool
@@ -91,8 +92,8 @@ class Dispatcher:
 
     def on_committed(self, changes: Sequence[Change]) -> None:
         """Take note of what has become queued, and of what is queued no more."""
-        for job, _ in changes:
-            self._lookahead.on_change(job)
+        for change in changes:
+            self._lookahead.on_change(change.job)
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -121,7 +122,8 @@ class Dispatcher:
         self._reports.flush()
 
     def on_idle(self) -> None:
-        """Look for work: a worker is free."""
+        """Look for work: a worker is free, and so workers can start."""
+        self.broken = None
         self.dispatch()
 
     def on_progress(self, token: Token, changes: Changes) -> None:
@@ -137,8 +139,7 @@ class Dispatcher:
         self._finish(token, ending, changes)
 
     def on_ready(self, ready: Ready) -> None:
-        """Note that workers of this generation work."""
-        self.broken = None
+        """Tell what workers of this generation know."""
         self._on_ready(ready)
 
     def on_broken(self, error: WorkerStartFailed) -> None:
@@ -179,7 +180,7 @@ class Dispatcher:
 
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
         gathered, log = self._reports.take(token)
-        self._committer.submit(Finish(token=token, ending=ending, changes=merge(gathered, changes), log=log))
+        self._committer.submit(Finish(token=token, ending=ending, changes=merged(gathered, changes), log=log))
 
     def _read_ahead(self) -> None:
         if self._reading is None or self._reading.done():
@@ -192,5 +193,6 @@ class Dispatcher:
             logger.error("The queue cannot be read, which is tried again: %s", error)
             asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)
             return
-        if len(self._lookahead):
-            self.dispatch()
+        if len(self._lookahead) or self._lookahead.wants_more:
+            # On the next turn, when this read is over and another may begin.
+            asyncio.get_running_loop().call_soon(self.dispatch)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 STOP_WAIT_EXTRA_SECONDS = 2.0
 STOP_WAIT_MAX_SECONDS = 15.0
+DRAIN_MAX_SECONDS = 15.0
 
 
 class Engine:
@@ -50,6 +53,8 @@ class Engine:
         self._events = events
         self._clock = clock
         self._watchers = Watchers()
+        self._log_growth: dict[str, asyncio.Event] = {}
+        """Set when the log of a job, by its public id, has grown or is complete."""
         self._adopted = AdoptedJobs(self._events, self._submit_operation)
         self._dispatcher = Dispatcher(
             store,
@@ -81,7 +86,7 @@ class Engine:
     async def close(self, timeout_seconds: float) -> None:
         """End orderly: running jobs get ``timeout_seconds``, then go back to the queue; no process is left."""
         await self._dispatcher.close(timeout_seconds)
-        await self._committer.drain(STOP_WAIT_MAX_SECONDS)
+        await self._committer.drain(DRAIN_MAX_SECONDS)
         await self._committer.close()
         await self._store.close()
 
@@ -121,18 +126,17 @@ class Engine:
         wait_seconds: float | None,
         until: Until,
         known_version: int | None,
-        with_result: bool,
         reply: Reply,
     ) -> None:
-        """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``."""
-        try:
-            job = await self._found(job_id)
-        except QueueError as error:
-            reply(error)
-            return
+        """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        job = await self._found(job_id)
 
         def on_over(over: Job | None, result: bytes | None) -> None:
-            self._answer(job_id, over, result, reply, with_result=with_result)
+            self._answer(job_id, over, result, reply)
 
         if wait_seconds is None:
             on_over(job, None)
@@ -141,13 +145,24 @@ class Engine:
                 job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
             )
 
-    async def log(self, job_id: str, query: LogQuery) -> LogPage:
-        """One page of a job's log.
+    async def log(self, job_id: str, query: LogQuery, wait_seconds: float | None = None) -> LogPage:
+        """One page of a job's log; an empty one only after ``wait_seconds``, or when the job writes no more.
 
         Raises:
             JobNotFound: no such job.
         """
-        return log_lines.page(await self._store.log((await self._found(job_id)).uid), query)
+        job = await self._found(job_id)
+        if wait_seconds is None or job.state in ENDED_STATES:
+            return await self._log_page(job, query)
+        # Before the log is read: no line can slip in between.
+        growth = self._log_growth.setdefault(job_id, asyncio.Event())
+        page = await self._log_page(job, query)
+        if page.entries:
+            return page
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                await growth.wait()
+        return await self._log_page(job, query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of jobs."""
@@ -164,6 +179,14 @@ class Engine:
             oldest_queued_at=await self._store.oldest_queued_at(),
             issues=self._issues(),
         )
+
+    async def _log_page(self, job: Job, query: LogQuery) -> LogPage:
+        return log_lines.page(await self._store.log(job.uid), query)
+
+    def _log_grew(self, job_id: str) -> None:
+        growth = self._log_growth.pop(job_id, None)
+        if growth is not None:
+            growth.set()
 
     async def _found(self, job_id: str) -> Job:
         await self._adopted.settled(job_id)
@@ -222,24 +245,26 @@ class Engine:
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
         self._dispatcher.on_committed(changes)
-        for job, result in changes:
+        for job, before, result, logged in changes:
             self._watchers.notify(job, result)
-            if job.state in ENDED_STATES:
+            if logged or job.state in ENDED_STATES:
+                self._log_grew(job.job_id)
+            if job.state in ENDED_STATES and before not in ENDED_STATES:
                 self._events.on_ended(job)
             if job.state is State.STOPPED and job.delete_requested:
                 self._committer.submit(Delete(job.job_id, job.reason or "deleted by request"))
 
-    def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply, *, with_result: bool) -> None:
+    def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply) -> None:
         """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""
-        if job is not None and (result is not None or not (with_result and job.has_result)):
+        if job is not None and (result is not None or not job.has_result):
             reply(Answer(job, result))
             return
-        spawn(self._read_answer(job_id, job, reply, with_result=with_result), name="answer")
+        spawn(self._read_answer(job_id, job, reply), name="answer")
 
-    async def _read_answer(self, job_id: str, job: Job | None, reply: Reply, *, with_result: bool) -> None:
+    async def _read_answer(self, job_id: str, job: Job | None, reply: Reply) -> None:
         try:
             found = job or await self._found(job_id)
-            result = await self._store.result(found.uid) if with_result and found.has_result else None
+            result = await self._store.result(found.uid) if found.has_result else None
         except QueueError as error:
             reply(error)
         else:

@@ -64,10 +64,6 @@ class Lookahead:
         """The next job, which is forgotten here; None if none is known."""
         return self._jobs.popitem(last=False)[1] if self._jobs else None
 
-    def expect(self) -> None:
-        """Say that a job may have become queued."""
-        self._may_be_more = True
-
     def on_change(self, job: Job) -> None:
         """Take note of a committed change."""
         if job.state is not State.QUEUED:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import IO
 
 from mcp_queue_plugin.errors import EngineStartFailed
+from mcp_queue_plugin.workers import warden
 
 END_TIMEOUT_SECONDS = 5.0
 STDERR_TAIL_BYTES = 8192
@@ -61,11 +62,11 @@ class EngineProcess:
         return f"{ended} Its standard error:\n{tail}" if tail else ended
 
     def end(self) -> None:
-        """Wait for the process to end, killing it if it does not, and forget it."""
+        """Wait for the process to end, killing it with all its descendants if it does not, and forget it."""
         try:
             self._process.wait(timeout=END_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            warden.kill_tree(self.pid)
             self._process.wait()
         self._stderr.close()
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, LogChunk, Report
+from mcp_queue_plugin.model.operations import Changes, LogChunk, Report, merged
 
 FLUSH_INTERVAL_SECONDS = 0.1
 FLUSH_BYTES = 256 * 1024
@@ -35,7 +35,7 @@ class Reports:
     def add_changes(self, token: Token, changes: Changes) -> None:
         """Remember the newest value of each field."""
         gathered = self._of(token)
-        gathered.changes = merge(gathered.changes, changes)
+        gathered.changes = merged(gathered.changes, changes)
 
     def add_log(self, token: Token, chunk: LogChunk) -> None:
         """Remember a piece of the log."""
@@ -71,12 +71,3 @@ class Reports:
     def _flush_one(self, token: Token) -> None:
         changes, chunks = self.take(token)
         self._submit(Report(token=token, changes=changes, log=chunks))
-
-
-def merge(older: Changes, newer: Changes) -> Changes:
-    """Both, the newer value of a field winning."""
-    return Changes(
-        progress=older.progress if newer.progress is None else newer.progress,
-        description=older.description if newer.description is None else newer.description,
-        step=older.step if newer.step is None else newer.step,
-    )

@@ -20,7 +20,13 @@ from mcp_queue_plugin.engine.channel import Channel
 from mcp_queue_plugin.engine.engine import Engine
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, EngineOptions
-from mcp_queue_plugin.errors import EngineNotRunning, EngineStartFailed, QueueError
+from mcp_queue_plugin.errors import (
+    EngineNotRunning,
+    EngineStartFailed,
+    InvalidParameters,
+    ProtocolViolation,
+    QueueError,
+)
 from mcp_queue_plugin.model.job import ErrorInfo, Job
 from mcp_queue_plugin.model.operations import Ending
 from mcp_queue_plugin.store.sqlite import SqliteStore
@@ -72,9 +78,35 @@ class Service:
         self._send(Verb.LOGGED, border.LoggedNotice(level, name), message.encode("utf-8", "replace"))
 
     def _on_frames(self, frames: list[Frame]) -> None:
-        waiting = [coroutine for frame in frames if (coroutine := _HANDLERS[Verb(frame.kind)](self, frame)) is not None]
+        waiting: list[tuple[Frame, Coroutine[Any, Any, None]]] = []
+        for frame in frames:
+            try:
+                coroutine = _HANDLERS[Verb(frame.kind)](self, frame)
+            except QueueError as error:
+                self._refuse(frame, error)
+            else:
+                if coroutine is not None:
+                    waiting.append((frame, coroutine))
         if waiting:
-            spawn(_one_after_the_other(waiting), name="requests")
+            spawn(self._serve_in_turn(waiting), name="requests")
+
+    async def _serve_in_turn(self, requests: list[tuple[Frame, Coroutine[Any, Any, None]]]) -> None:
+        for frame, coroutine in requests:
+            try:
+                await coroutine
+            except QueueError as error:
+                self._refuse(frame, error)
+
+    def _refuse(self, frame: Frame, error: QueueError) -> None:
+        """Answer a request that could not be served; one that has no number to answer under is logged."""
+        try:
+            number = decode(frame.header, border.PageReply).number
+        except ProtocolViolation:
+            logger.error("The server sent what cannot be served: %s", error)
+            return
+        if isinstance(error, ProtocolViolation):
+            error = InvalidParameters(f"the request is not valid: {error.message}")
+        self._reply(number, error)
 
     def _on_server_gone(self) -> None:
         self._finished.set()
@@ -171,14 +203,19 @@ class Service:
             wait_seconds=request.wait_seconds,
             until=request.until,
             known_version=request.known_version,
-            with_result=request.with_result,
             reply=lambda answer: self._reply(request.number, answer),
         )
 
     async def log_page(self, frame: Frame) -> None:
-        """LOG."""
+        """LOG. A page that is waited for holds up no other request."""
         request = decode(frame.header, border.LogRequest)
-        await self._reply_page(request.number, self._running().log(request.job_id, request.query))
+        page = self._reply_page(
+            request.number, self._running().log(request.job_id, request.query, request.wait_seconds)
+        )
+        if request.wait_seconds is None:
+            await page
+        else:
+            spawn(self._serve_in_turn([(frame, page)]), name="log")
 
     async def list_jobs(self, frame: Frame) -> None:
         """LIST."""
@@ -191,12 +228,7 @@ class Service:
         await self._reply_page(request.number, self._running().health())
 
     async def _reply_page(self, number: int, page: Coroutine[Any, Any, object]) -> None:
-        try:
-            payload = msgspec.json.encode(await page)
-        except QueueError as error:
-            self._reply(number, error)
-        else:
-            self._send(Verb.PAGE, border.PageReply(number=number), payload)
+        self._send(Verb.PAGE, border.PageReply(number=number), msgspec.json.encode(await page))
 
     def adopt(self, frame: Frame) -> None:
         """ADOPT."""
@@ -235,11 +267,6 @@ _HANDLERS: dict[Verb, Handler] = {
     Verb.ADOPT: Service.adopt,
     Verb.END_ADOPTED: Service.end_adopted,
 }
-
-
-async def _one_after_the_other(coroutines: list[Coroutine[Any, Any, None]]) -> None:
-    for coroutine in coroutines:
-        await coroutine
 
 
 def _store_of(options: EngineOptions) -> SqliteStore:

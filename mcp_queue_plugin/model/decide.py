@@ -230,7 +230,7 @@ def _released(job: Job, ending: Ending, now: float) -> Job:
 
 
 def _recalled(job: Job, _ending: Ending, _now: float) -> Job:
-    return _replace(job, state=State.QUEUED)
+    return _replace(job, state=State.QUEUED, started_at=None)
 
 
 _ENDINGS: dict[EndingKind, Callable[[Job, Ending, float], Job]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -45,11 +45,11 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
 class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a job is to be run. The defaults are those of the ``queue_plugin.job_defaults`` setting."""
 
-    queue: str = "default"
-    priority: int = 0
-    max_crashes: int = 3
+    queue: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "default"
+    priority: Annotated[int, msgspec.Meta(ge=-1_000_000_000, le=1_000_000_000)] = 0
+    max_crashes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 3
     on_interrupt: OnInterrupt = "retry"
-    stop_grace_seconds: float = 5.0
+    stop_grace_seconds: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)] = 5.0
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):

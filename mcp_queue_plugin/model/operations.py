@@ -13,6 +13,7 @@ import msgspec
 
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission, Token
+from mcp_queue_plugin.model.states import State
 
 
 class EndingKind(StrEnum):
@@ -26,7 +27,7 @@ class EndingKind(StrEnum):
     RELEASED = "released"
     """Given back by an orderly shutdown: it runs again, uncounted."""
     RECALLED = "recalled"
-    """Claimed, but never begun: it is queued again as if nothing had been."""
+    """Claimed, but never begun: it is queued again, uncounted, whatever ``on_interrupt`` says."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +53,15 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     progress: int | None = None
     description: str | None = None
     step: str | None = None
+
+
+def merged(older: Changes, newer: Changes) -> Changes:
+    """Both, the newer value of a field winning."""
+    return Changes(
+        progress=older.progress if newer.progress is None else newer.progress,
+        description=older.description if newer.description is None else newer.description,
+        step=older.step if newer.step is None else newer.step,
+    )
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,10 +145,14 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """The operation holds. ``job`` is the record after it; ``changed`` is False when it already was so."""
+    """The operation holds. ``job`` is the record after it; ``changed`` is False when it already was so.
+
+    ``before`` is the state it was in; None for a new job.
+    """
 
     job: Job
     changed: bool = True
+    before: State | None = None
 
 
 Outcome = Applied | Refused

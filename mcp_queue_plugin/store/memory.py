@@ -154,7 +154,7 @@ class MemoryStore:
             return decided
         if decided == job:
             return Applied(decided, changed=False)
-        return Applied(self._save(decided))
+        return Applied(self._save(decided), before=None if job is None else job.state)
 
     def _save(self, job: Job) -> Job:
         self._version += 1

@@ -19,14 +19,15 @@ import msgspec
 
 from mcp_queue_plugin.context import JobContext, enter_job
 from mcp_queue_plugin.errors import ProtocolViolation
-from mcp_queue_plugin.model.job import ErrorInfo
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
+from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers import warden
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Broken, Kind, Ready, Result, Run, Setup, decode, encode
-from mcp_queue_plugin.workers.reporting import AttemptReporter, LateReports, printable
+from mcp_queue_plugin.workers.reporting import AttemptReporter, LateReports
 
 __all__ = ["JobLoop", "JobStopped", "Runner", "RunnerFactory", "main"]
 
@@ -122,7 +123,7 @@ def main(control_fd: int) -> int:
         runner = _make_runner(decode(frame.payload, Setup))
     except BaseException as error:  # noqa: BLE001 (the border to the application's code: any failure is told)
         streams.flush()
-        broken = Broken(error=_describe(error), traceback=printable(traceback.format_exc(), None))
+        broken = Broken(error=_describe(error), traceback=storable(traceback.format_exc()))
         control.send(encode(Kind.BROKEN, None, msgspec.json.encode(broken)))
         return 1
     streams.flush()
@@ -148,7 +149,7 @@ def _result_frame(call: Run, ending: Ending, changes: Changes, dirty: str | None
     try:
         return _encode_result(call, ending, changes, dirty)
     except (ProtocolViolation, UnicodeEncodeError):
-        return _encode_result(call, _shortened(ending), changes, dirty and printable(dirty))
+        return _encode_result(call, _shortened(ending), changes, dirty and storable(dirty, DESCRIPTION_MAX_LENGTH))
 
 
 def _encode_result(call: Run, ending: Ending, changes: Changes, dirty: str | None) -> bytes:
@@ -176,10 +177,10 @@ def _shortened(ending: Ending) -> Ending:
     return msgspec.structs.replace(
         ending,
         error=ErrorInfo(
-            type=printable(error.type, 100),
-            message=printable(error.message, MESSAGE_MAX_LENGTH),
+            type=storable(error.type, 100),
+            message=storable(error.message, MESSAGE_MAX_LENGTH),
             code=error.code,
-            traceback_tail=tail and printable(tail[-TRACEBACK_MAX_LENGTH:], TRACEBACK_MAX_LENGTH),
+            traceback_tail=tail and storable(tail[-TRACEBACK_MAX_LENGTH:], TRACEBACK_MAX_LENGTH),
         ),
     )
 
@@ -194,7 +195,7 @@ def _error_info(error: BaseException) -> ErrorInfo:
 
 def _describe(error: BaseException) -> str:
     """The last line of a traceback: unlike ``str`` it survives an error that cannot be shown."""
-    return printable("".join(traceback.format_exception_only(error)).strip())
+    return storable("".join(traceback.format_exception_only(error)).strip(), DESCRIPTION_MAX_LENGTH)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, Token
-from mcp_queue_plugin.model.operations import Changes
+from mcp_queue_plugin.model.operations import Changes, merged
+from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.protocol import Kind, Progress, encode
 
@@ -16,14 +17,6 @@ INTERVAL_SECONDS = 0.05
 """The shortest time between two PROGRESS frames of an attempt."""
 
 _NOTHING = Changes()
-
-
-def printable(text: str, limit: int | None = DESCRIPTION_MAX_LENGTH) -> str:
-    """The first ``limit`` characters of ``text`` as a frame can carry them: lone surrogates are written as escapes.
-
-    None takes them all.
-    """
-    return text[:limit].encode(errors="backslashreplace").decode()
 
 
 class LateReports:
@@ -71,8 +64,8 @@ class AttemptReporter:
             if self._closed or fresh == _NOTHING:
                 return
             waits_already = self._pending != _NOTHING
-            self._known = _merged(self._known, fresh)
-            self._pending = _merged(self._pending, fresh)
+            self._known = merged(self._known, fresh)
+            self._pending = merged(self._pending, fresh)
             wait = self._sent_at + INTERVAL_SECONDS - time.monotonic()
             if wait <= 0:
                 self._send()
@@ -106,19 +99,11 @@ class AttemptReporter:
 def _without(changes: Changes, known: Changes) -> Changes:
     description, step = changes.description, changes.step
     if description is not None:
-        description = printable(description)
+        description = storable(description, DESCRIPTION_MAX_LENGTH)
     if step is not None:
-        step = printable(step)
+        step = storable(step, DESCRIPTION_MAX_LENGTH)
     return Changes(
         progress=None if changes.progress == known.progress else changes.progress,
         description=None if description == known.description else description,
         step=None if step == known.step else step,
-    )
-
-
-def _merged(older: Changes, newer: Changes) -> Changes:
-    return Changes(
-        progress=older.progress if newer.progress is None else newer.progress,
-        description=older.description if newer.description is None else newer.description,
-        step=older.step if newer.step is None else newer.step,
     )

@@ -104,7 +104,7 @@ class Group:
             return decided
         if job is None or decided == job:
             return Applied(decided, changed=False)
-        return Applied(self._save(job, decided))
+        return Applied(self._save(job, decided), before=job.state)
 
     def _save(self, before: Job, decided: Job) -> Job:
         job = msgspec.structs.replace(decided, version=self._counters.next_version())

@@ -21,9 +21,9 @@ from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
 class SqliteStore:
     """Jobs in the file at ``path``.
 
-    Methods run on the calling thread and never suspend: a commit takes tens of microseconds, 200 with an fsync, which
-    is less than handing it to another thread costs. All methods raise StoreUnavailable when the file fails them, and
-    serve again as soon as it works again.
+    A group runs on the calling thread up to its commit, which waits for the disk in a thread; reads run on the calling
+    thread, on a connection of their own. All methods raise StoreUnavailable when the file fails them, and serve again
+    as soon as it works again.
     """
 
     def __init__(

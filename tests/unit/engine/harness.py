@@ -134,7 +134,6 @@ class Host:
         wait_seconds: float | None = None,
         until: Until = "change",
         known_version: int | None = None,
-        with_result: bool = True,
     ) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         await self.engine.status(
@@ -142,7 +141,6 @@ class Host:
             wait_seconds=wait_seconds,
             until=until,
             known_version=known_version,
-            with_result=with_result,
             reply=lambda answer: _settle(future, answer),
         )
         return await _bounded(future)

@@ -29,6 +29,12 @@ def hold(path: str) -> None:
         time.sleep(TICK_SECONDS)
 
 
+def hold_then_print(path: str) -> None:
+    """Work until the file exists, then say so."""
+    hold(path)
+    print("released")
+
+
 def obey(path: str) -> str:
     """Work until asked to stop, then leave a note."""
     while not current_job().should_stop():

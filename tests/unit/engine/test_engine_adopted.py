@@ -102,7 +102,7 @@ async def test_a_deletion_stops_first(host: Host) -> None:
     await until(lambda: host.stop_adopted)
     host.engine.end_adopted("a", COMPLETED, "")
     assert (await delete).job.state is State.DELETED
-    assert host.ended == [("a", "stopped"), ("a", "deleted")]
+    assert host.ended == [("a", "stopped")]
 
 
 async def test_a_stop_that_meets_the_end_in_one_commit_is_answered_at_once(host: Host) -> None:

@@ -50,7 +50,7 @@ async def test_every_verb_is_served(client: EngineClient, tmp_path: Path) -> Non
     assert added.job.state is State.CREATED
     assert (await client.start_job("a")).job.state is State.QUEUED
     assert (await client.stop_job("a", reason="enough")).job.reason == "enough"
-    assert (await client.status("a", with_result=False)).job.state is State.STOPPED
+    assert (await client.status("a")).job.state is State.STOPPED
     assert (await client.log("a", LogQuery())).entries == ()
     assert [job.job_id for job in (await client.list_jobs(JobQuery())).jobs] == ["a"]
     assert (await client.delete_job("a", reason="away")).job.state is State.DELETED

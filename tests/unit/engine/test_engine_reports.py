@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from mcp_queue_plugin.engine.reports import FLUSH_BYTES, Reports, merge
+from mcp_queue_plugin.engine.reports import FLUSH_BYTES, Reports
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, LogChunk, Report
+from mcp_queue_plugin.model.operations import Changes, LogChunk, Report, merged
 from tests.unit.workers.harness import until
 
 FIRST, SECOND = Token(1, 1), Token(2, 1)
@@ -96,6 +96,6 @@ async def test_nothing_gathered_sets_no_timer(gathering: Gathering) -> None:
 
 def test_of_two_reports_the_newer_value_of_a_field_wins() -> None:
     older = Changes(progress=1, description="old", step="s")
-    assert merge(older, Changes()) == older
-    assert merge(Changes(), older) == older
-    assert merge(older, Changes(progress=0, description="")) == Changes(progress=0, description="", step="s")
+    assert merged(older, Changes()) == older
+    assert merged(Changes(), older) == older
+    assert merged(older, Changes(progress=0, description="")) == Changes(progress=0, description="", step="s")
