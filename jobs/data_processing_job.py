@@ -71,12 +71,14 @@ class CsvStatisticsJob(QueueJobBase):
 
     def _count(self, lines: TextIOWrapper, rows: Iterator[Row], statistics: CsvStatistics) -> bool:
         """Take all rows; False if a stop was asked for first."""
+        # 0 for a file that is made while it is read, as those of /proc are; one that is written to may outgrow it.
         size_bytes = os.fstat(lines.fileno()).st_size
         for number, (fields, line) in enumerate(rows):
             if number % ROWS_BETWEEN_REPORTS == 0:
                 if self.should_stop():
                     return False
-                self.set_progress(100 * os.lseek(lines.fileno(), 0, os.SEEK_CUR) // size_bytes)
+                if size_bytes:
+                    self.set_progress(min(100, 100 * os.lseek(lines.fileno(), 0, os.SEEK_CUR) // size_bytes))
                 self.set_description(f"row {number}, line {line}")
             statistics.add(fields, line)
         return True

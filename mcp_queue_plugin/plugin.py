@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,7 +49,8 @@ class QueuePlugin:
         """Run the ``use_queue`` commands of ``app`` in our queue; ``config`` is the adapter's own configuration.
 
         Call it once, after ``create_app`` and before the application starts. ``source`` names the configuration in
-        messages; a relative ``registry_path`` is taken from ``base_dir``, by default the working directory.
+        messages; a relative ``registry_path`` is taken from ``base_dir``, by default the working directory. In the
+        dict that ``create_app`` was given, ``queue_manager`` is replaced by the settings in force.
 
         Raises:
             ConfigurationError: the two sections of the configuration are not valid, a module of
@@ -59,12 +61,18 @@ class QueuePlugin:
         plugin = cls(app, load_settings(config, source=source, base_dir=base_dir or Path.cwd()))
         enqueue.install()
         import_modules(plugin.settings)
-        if plugin.settings.queue_manager.enabled:
-            server.use_manager_class(QueueManagerIntegration)
-            server.replace_queue_commands(dict(QUEUE_COMMANDS))
+        server.use_manager_class(QueueManagerIntegration)
+        server.replace_queue_commands(dict(QUEUE_COMMANDS))
         app.state.queue_plugin = plugin
+        plugin._tell_adapter()
         plugin._wrap_lifespan()
         return plugin
+
+    def _tell_adapter(self) -> None:
+        """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""
+        adapters_config = getattr(self.app.state, "mcp_proxy_adapter_config", None)
+        if isinstance(adapters_config, dict):
+            adapters_config["queue_manager"] = self.settings.queue_manager.as_json()
 
     def _wrap_lifespan(self) -> None:
         """Start before the adapter's start-up and stop after its shutdown."""
@@ -73,8 +81,8 @@ class QueuePlugin:
         @asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
             async with self._running_manager() as manager, adapters_own(app) as state:
+                server.replace_queue_commands(dict(QUEUE_COMMANDS))
                 if manager is not None:
-                    server.replace_queue_commands(dict(QUEUE_COMMANDS))
                     # Only now: the adapter's start-up extends the import path that workers take over.
                     await manager.warm_up()
                 yield state
@@ -119,10 +127,10 @@ def import_modules(settings: Settings) -> None:
 
 
 def validate_section(_: Any, config: dict[str, Any]) -> list[ValidationError]:
-    """Check our two sections for the adapter's own configuration check."""
+    """Check our two sections, and the environment over them, for the adapter's own configuration check."""
     return [
         ValidationError(message=str(problem), section=SECTION, key=problem.path)
-        for problem in check_settings(config, environ={}, source="config")
+        for problem in check_settings(config, environ=os.environ, source="config")
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
@@ -17,21 +16,18 @@ STARVED_AFTER_SECONDS = 30.0
 STARVED_MARKER = "pending_backlog_with_zero_running_workers"
 
 
-def health_report(health: EngineHealth, settings: Settings) -> dict[str, Any]:
-    """The report as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why."""
+def health_report(health: EngineHealth, settings: Settings, now: float) -> dict[str, Any]:
+    """The report at ``now`` as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why."""
     counts = health.counts
-    waiting = None if health.oldest_queued_at is None else max(0.0, time.time() - health.oldest_queued_at)
-    running = counts.of(*RUNNING_STATES)
-    issues = list(health.issues)
-    if health.issues or (waiting is not None and waiting > STARVED_AFTER_SECONDS and running == 0):
-        issues.append(f"{STARVED_MARKER}: {counts.of(State.QUEUED)} jobs wait and {running} run")
+    waiting = None if health.oldest_queued_at is None else max(0.0, now - health.oldest_queued_at)
+    issues = _issues(health, waiting)
     return {
         "status": "degraded" if issues else "healthy",
         "running": True,
         "total_jobs": counts.of(*(state for state in State if state is not State.DELETED)),
         "pending_jobs": counts.of(*PENDING_STATES),
         "pending_unstarted_jobs": counts.of(State.CREATED),
-        "running_jobs": running,
+        "running_jobs": counts.of(*RUNNING_STATES),
         "completed_jobs": counts.of(State.COMPLETED),
         "failed_jobs": counts.of(State.FAILED),
         "stopped_jobs": counts.of(State.STOPPED),
@@ -46,3 +42,15 @@ def health_report(health: EngineHealth, settings: Settings) -> dict[str, Any]:
         "oldest_pending_seconds": waiting,
         "issues": issues,
     }
+
+
+def _issues(health: EngineHealth, waiting_seconds: float | None) -> list[str]:
+    """The engine's own issues, and if anything is wrong one more with the marker, which says what is so."""
+    queued, running = health.counts.of(State.QUEUED), health.counts.of(*RUNNING_STATES)
+    if queued and not running and waiting_seconds is not None and waiting_seconds > STARVED_AFTER_SECONDS:
+        marked = f"{STARVED_MARKER}: none runs of {queued} queued; the oldest was added {waiting_seconds:.0f} s ago"
+    elif health.issues:
+        marked = f"{STARVED_MARKER} (queue degraded): {'; '.join(health.issues)}; {queued} queued, {running} running"
+    else:
+        return []
+    return [*health.issues, marked]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 ALL_LINES = 1_000_000_000
 STOPPED_BY_REQUEST = "stopped by request"
 DELETED_BY_REQUEST = "deleted by request"
+
+# A free worker takes a queued job within milliseconds; a job that still waits after this has to wait for a slot.
+SLOT_WAIT_SECONDS = 0.2
 
 
 class QueueManagerIntegration:
@@ -72,9 +76,9 @@ class QueueManagerIntegration:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> QueueManagerIntegration:
-        """A manager with all of ``settings``, those of ``queue_plugin`` included."""
-        manager = cls()
-        manager._settle(settings)
+        """A manager with all of ``settings``, those of ``queue_plugin`` included; the environment is not read."""
+        manager = cls.__new__(cls)
+        cls._settle(manager, settings)
         return manager
 
     def _settle(self, settings: Settings) -> None:
@@ -89,7 +93,6 @@ class QueueManagerIntegration:
             on_interrupt=defaults.on_interrupt,
             stop_grace_seconds=defaults.stop_grace_seconds,
         )
-        self._stopping: asyncio.Lock | None = None
 
     @property
     def registry_path(self) -> str | None:
@@ -167,10 +170,16 @@ class QueueManagerIntegration:
     async def start_job(self, job_id: str) -> QueueJobResult:
         """Queue an added job; starting a started job changes nothing.
 
+        Answers ``running``, ``pending`` when all slots are taken, or the end of a job that has already come to it.
+
         Raises:
             QueueJobError: there is no such job, or it has ended.
         """
-        return job_result(await self.engine.start_job(job_id))
+        answer = await self.engine.start_job(job_id)
+        if answer.job.state is State.QUEUED:
+            version = answer.job.version
+            answer = await self.engine.status(job_id, wait_seconds=SLOT_WAIT_SECONDS, known_version=version)
+        return job_result(answer)
 
     @raises_job_errors
     async def stop_job(self, job_id: str) -> QueueJobResult:
@@ -241,7 +250,7 @@ class QueueManagerIntegration:
     @raises_job_errors
     async def get_queue_health(self) -> dict[str, Any]:
         """How the queue is: the documented keys, and ``backend``, ``durable``, ``workers``, ``issues``."""
-        return health_report(await self.engine.health(), self.settings)
+        return health_report(await self.engine.health(), self.settings, time.time())
 
     def add_terminal_listener(self, listener: Callable[[str], None]) -> None:
         """Call ``listener`` with the id of each job that ends."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob, JobClass, is_command_execution
+from mcp_queue_plugin.adapter.jobs import (
+    COMMAND_EXECUTION,
+    CommandExecutionJob,
+    JobClass,
+    executing_class,
+    is_command_execution,
+)
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, QueueOptions, Submission, is_job_id
+from mcp_queue_plugin.model.text import storable
 
 _types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
 
@@ -46,7 +53,7 @@ def job_class_of(name: str) -> type:
             field="job_type",
             violation="value",
             expected=list(job_type_names()),
-            got=name,
+            got=storable(name, JOB_ID_MAX_LENGTH),
         ) from None
 
 
@@ -82,25 +89,22 @@ def submission_of(
         raise InvalidParameters(
             f"the parameters of a job are a dict, not {type(params).__name__}", field="params", value=repr(params)[:200]
         )
-    if is_command_execution(job_class):
-        return _command_submission(job_id, params, options)
-    job_type = next((name for name, known in _types.items() if known is job_class), job_class.__name__)
-    submission = Submission(job_id=job_id, job_type=job_type, target=target_of(job_class), options=options)
-    return submission, encode_document(params, "params")
-
-
-def _command_submission(job_id: str, params: dict[str, Any], options: QueueOptions) -> tuple[Submission, bytes]:
-    command = params.get("command")
-    if not isinstance(command, str) or not command:
-        raise InvalidParameters("a command job needs params.command", field="command", violation="missing")
+    executed = executing_class(job_class)
     submission = Submission(
         job_id=job_id,
-        job_type=COMMAND_EXECUTION,
-        target=target_of(CommandExecutionJob),
-        command=command,
+        job_type=next((name for name, known in _types.items() if known is executed), executed.__name__),
+        target=target_of(executed),
+        command=_command_of(params) if is_command_execution(executed) else None,
         options=options,
     )
     return submission, encode_document(params, "params")
+
+
+def _command_of(params: dict[str, Any]) -> str:
+    command = params.get("command")
+    if not isinstance(command, str) or not command:
+        raise InvalidParameters("a command job needs params.command", field="command", violation="missing")
+    return command
 
 
 def _check_job_id(job_id: object) -> None:

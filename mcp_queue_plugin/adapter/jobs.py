@@ -55,8 +55,16 @@ class CommandExecutionJob(QueueJobBase):
 
 
 def is_command_execution(job_class: type) -> bool:
-    """Whether ``job_class`` stands for running a command."""
-    return job_class in (CommandExecutionJob, AdapterCommandExecutionJob)
+    """Whether ``job_class`` runs a command: ours, the adapter's, or an application's subclass of one of them.
+
+    The parameters of each name the command, and may name modules for the worker to import.
+    """
+    return issubclass(job_class, CommandExecutionJob | AdapterCommandExecutionJob)
+
+
+def executing_class(job_class: type) -> type:
+    """The class that a worker runs for ``job_class``: ours instead of the adapter's own, any other as it is."""
+    return CommandExecutionJob if job_class is AdapterCommandExecutionJob else job_class
 
 
 class JobReturn(NamedTuple):

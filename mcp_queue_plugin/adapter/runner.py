@@ -65,7 +65,7 @@ class AdapterRunner:
         return Ending(kind=returned.kind, result=result, error=error)
 
     def _error_info(self, error: BaseException) -> ErrorInfo:
-        message = getattr(error, "message", None) or str(error) or type(error).__name__
+        message = _message_of(error)
         if isinstance(error, CommandUnknown | TargetNotFound) and self.failed_imports:
             message += f"; modules that failed to import in the worker: {', '.join(self.failed_imports)}"
         tail = "".join((*self._import_tracebacks(error), *traceback.format_exception(error)))
@@ -83,6 +83,15 @@ class AdapterRunner:
 
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def _message_of(error: BaseException) -> str:
+    """What ``error`` says of itself; its type's name if it says nothing, or fails to."""
+    try:
+        message: object = getattr(error, "message", None)
+        return message if isinstance(message, str) and message else str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - the words of an error are code of the job, which may raise whatever it likes
+        return type(error).__name__
 
 
 def _level(name: str | None) -> int:

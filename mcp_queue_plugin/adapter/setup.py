@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from mcp_queue_plugin.adapter.bridge import server
+from mcp_queue_plugin.adapter.leftovers import new_temporary_path
 from mcp_queue_plugin.engine.values import EngineOptions
 from mcp_queue_plugin.settings import Settings
 from mcp_queue_plugin.workers.protocol import Setup
@@ -31,10 +30,13 @@ def worker_setup(auto_import_modules: Iterable[str]) -> Setup:
 
 
 def engine_options(settings: Settings) -> EngineOptions:
-    """The engine's options. A store in memory is a private temporary file that goes with the engine."""
+    """The engine's options. A store in memory is a private temporary file that goes with the engine.
+
+    Those of killed servers, which could not go with theirs, are removed here.
+    """
     manager, plugin = settings.queue_manager, settings.queue_plugin
     if manager.in_memory or manager.registry_path is None:
-        path, temporary = Path(tempfile.gettempdir(), f"mcp-queue-{secrets.token_hex(8)}.db"), True
+        path, temporary = new_temporary_path(), True
     else:
         path, temporary = Path(manager.registry_path).absolute(), False
     return EngineOptions(

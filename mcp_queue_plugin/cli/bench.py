@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_queue_plugin.cli.output import json_option, print_document, reported_errors
+from mcp_queue_plugin.errors import QueueError
 
 if TYPE_CHECKING:
     from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
@@ -101,7 +102,11 @@ async def _throughput(manager: QueueManagerIntegration, seconds: float) -> float
 async def _run_jobs(
     manager: QueueManagerIntegration, callers: int, *, jobs: int | None = None, until: float | None = None
 ) -> int:
-    """Run jobs from ``callers`` callers at once, so many or until that time; answers how many ended."""
+    """Run jobs from ``callers`` callers at once, so many or until that time; answers how many completed.
+
+    Raises:
+        QueueError: the queue failed a caller, or a job did not complete; the first such error.
+    """
     done = 0
     left = jobs
 
@@ -113,18 +118,28 @@ async def _run_jobs(
             await _run_one(manager)
             done += 1
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(callers):
-            group.create_task(caller())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(callers):
+                group.create_task(caller())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
     return done
 
 
 async def _run_one(manager: QueueManagerIntegration) -> None:
+    from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobError
+
     from mcp_queue_plugin.adapter.job_types import new_job_id
     from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
 
     job_id = new_job_id()
-    await manager.submit_job(CommandExecutionJob, job_id, {"command": NOOP, "params": {}})
-    result = await manager.wait_job(job_id, JOB_TIMEOUT_SECONDS)
+    try:
+        await manager.submit_job(CommandExecutionJob, job_id, {"command": NOOP, "params": {}})
+        result = await manager.wait_job(job_id, JOB_TIMEOUT_SECONDS)
+    except QueueJobError as error:
+        cause = error.original_error
+        assert isinstance(cause, QueueError)
+        raise cause from error
     if result.status != "completed":
-        raise click.ClickException(f"job {job_id} ended {result.status}: {result.error}")
+        raise QueueError(f"job {job_id} is {result.status}: {result.error}", job_id=job_id)

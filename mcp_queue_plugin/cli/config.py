@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -51,4 +50,4 @@ def show(config_path: Path, as_json: bool) -> None:
             source=config_path.name,
             base_dir=config_path.absolute().parent,
         )
-    print_document(json.loads(settings.model_dump_json()))
+    print_document(settings.as_json())

@@ -50,7 +50,13 @@ def _server_section(config: dict[str, Any], host: str | None, port: int | None) 
         raise ConfigurationError(f"server.host must be an address, not {server.get('host')!r}")
     if not isinstance(server.get("port"), int):
         raise ConfigurationError(f"server.port must be a port number, not {server.get('port')!r}")
+    level = server.setdefault("log_level", "INFO")
+    if not isinstance(level, str) or level.upper() not in _LOG_LEVELS:
+        raise ConfigurationError(f"server.log_level must be one of {', '.join(_LOG_LEVELS)}, not {level!r}")
     return server
+
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
@@ -63,17 +69,19 @@ def _build(config: dict[str, Any], config_path: Path) -> tuple[FastAPI, float]:
     from mcp_queue_plugin.settings import load_settings
 
     base_dir = config_path.absolute().parent
-    load_settings(config, source=config_path.name, base_dir=base_dir)
+    settings = load_settings(config, source=config_path.name, base_dir=base_dir)
+    # The adapter knows nothing of our variables: it must see, and check, what they have made of its section.
+    config["queue_manager"] = settings.queue_manager.as_json()
     adapter_config = get_config()
     adapter_config.config_path = str(config_path)
     adapter_config.config_data = config
-    logging.basicConfig(level=str(config["server"].get("log_level", "INFO")).upper(), format=_LOG_FORMAT)
+    logging.basicConfig(level=config["server"]["log_level"].upper(), format=_LOG_FORMAT)
     mistakes = configuration_mistakes(config, str(config_path))
     if mistakes:
         raise ConfigurationError(f"{config_path.name}: {'; '.join(mistakes)}")
     app = create_app(app_config=config, config_path=str(config_path))
-    plugin = QueuePlugin.install(app, config, source=config_path.name, base_dir=base_dir)
-    return app, plugin.settings.queue_manager.shutdown_timeout
+    QueuePlugin.install(app, config, source=config_path.name, base_dir=base_dir)
+    return app, settings.queue_manager.shutdown_timeout
 
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -105,7 +113,7 @@ def _run(app: FastAPI, server: dict[str, Any], shutdown_timeout_seconds: float) 
     listen = {
         "host": server["host"],
         "port": server["port"],
-        "log_level": server.get("log_level", "INFO"),
+        "log_level": server["log_level"],
         "shutdown_timeout": shutdown_timeout_seconds + SHUTDOWN_EXTRA_SECONDS,
     }
     try:

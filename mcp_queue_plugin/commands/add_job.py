@@ -10,10 +10,11 @@ from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.enqueue import POLL_WITH, STORE
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.job_types import job_class_of, job_type_names, submission_of
-from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION
-from mcp_queue_plugin.commands.base import JOB_ID, QueueCommand
+from mcp_queue_plugin.adapter.jobs import is_command_execution
+from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.text import storable
 
 # What a client may never choose: each would decide what a worker imports, or in whose name it runs.
 RESERVED_KEYS = ("auto_import_modules", "hook_modules", "config_path", "context", "log_level")
@@ -44,7 +45,7 @@ class QueueAddJobCommand(QueueCommand):
         """Store the job and answer its record."""
         job_type, job_id, job_params = params["job_type"], params["job_id"], params["params"]
         job_class = job_class_of(job_type)
-        if job_type == COMMAND_EXECUTION:
+        if is_command_execution(job_class):
             job_params = {"command": params.get("command"), **job_params}
             _check_command(job_params)
         submission, document = submission_of(job_class, job_id, job_params, manager.default_options)
@@ -76,7 +77,7 @@ def _check_command(job_params: dict[str, Any]) -> None:
         server.validate_command(command, command_params)
     except KeyError:
         raise InvalidParameters(
-            f"unknown command {command!r}", field="command", violation="value", got=command
+            f"unknown command {command!r}", field="command", violation="value", got=storable(command, NAME_MAX)
         ) from None
     except ValidationError as error:
         raise InvalidParameters(error.message, **(error.data or {})) from error

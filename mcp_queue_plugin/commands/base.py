@@ -14,6 +14,7 @@ from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.errors import InvalidParameters, QueueError
 
 WAIT_MAX_SECONDS = 55.0
+NAME_MAX = 200
 
 JOB_ID = {"type": "string", "description": "The job's id", "minLength": 1, "maxLength": 200}
 GRACE_SECONDS = {

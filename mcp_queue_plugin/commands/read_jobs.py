@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.bridge.server import synchronous_cap_seconds
@@ -9,15 +10,16 @@ from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import split_streams
 from mcp_queue_plugin.clock import iso8601
-from mcp_queue_plugin.commands.base import JOB_ID, WAIT_SECONDS, QueueCommand
+from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, WAIT_SECONDS, QueueCommand
 from mcp_queue_plugin.commands.record import record, row
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.queries import JobQuery, LogQuery
 from mcp_queue_plugin.model.states import Status
+from mcp_queue_plugin.model.text import storable
 
 PAGE_MAX = 1000
 LIST_DEFAULT = 100
-NAME_MAX = 200
+NAME_FIELDS = ("queue", "job_type", "command")
 
 
 class QueueGetJobStatusCommand(QueueCommand):
@@ -40,11 +42,10 @@ class QueueGetJobStatusCommand(QueueCommand):
         wait_seconds = params.get("wait_seconds")
         if wait_seconds is None:
             return record(await manager.engine.status(params["job_id"]))
-        seconds = min(wait_seconds, max(0.0, synchronous_cap_seconds() - 1.0))
+        seconds, capped = _within_cap(wait_seconds)
         answer = await manager.engine.status(
             params["job_id"], wait_seconds=seconds, known_version=params.get("known_version")
         )
-        capped = {"wait_capped_seconds": seconds} if seconds < wait_seconds else {}
         return {**record(answer), "timed_out": answer.timed_out, **capped}
 
 
@@ -59,6 +60,10 @@ class QueueGetJobLogsCommand(QueueCommand):
         "cursor": {"type": "string", "description": "next_cursor of the page before"},
         "limit": {"type": "integer", "description": "At most so many lines", "minimum": 1, "maximum": PAGE_MAX},
         "tail": {"type": "boolean", "description": "The last lines instead of the first"},
+        "wait_seconds": {
+            **WAIT_SECONDS,
+            "description": "Wait up to so many seconds for lines, if there are none; cut as in queue_get_job_status",
+        },
     }
     required = ("job_id",)
 
@@ -70,7 +75,9 @@ class QueueGetJobLogsCommand(QueueCommand):
             limit=params.get("limit", PAGE_MAX),
             tail=params.get("tail", False),
         )
-        page = await manager.engine.log(params["job_id"], query)
+        wait_seconds = params.get("wait_seconds")
+        seconds, capped = (None, {}) if wait_seconds is None else _within_cap(wait_seconds)
+        page = await manager.engine.log(params["job_id"], query, wait_seconds=seconds)
         return {
             "job_id": params["job_id"],
             **split_streams(page),
@@ -80,6 +87,7 @@ class QueueGetJobLogsCommand(QueueCommand):
             ],
             "next_cursor": str(page.next_cursor),
             "dropped_lines": page.dropped_lines,
+            **capped,
         }
 
 
@@ -113,9 +121,7 @@ class QueueListJobsCommand(QueueCommand):
         page = await manager.engine.list_jobs(
             JobQuery(
                 status=None if status_filter is None else Status(status_filter),
-                queue=params.get("queue"),
-                job_type=params.get("job_type"),
-                command=params.get("command"),
+                **_names(params),
                 order=params.get("order", "newest"),
                 after_uid=_cursor(params),
                 limit=limit,
@@ -138,7 +144,27 @@ class QueueHealthCommand(QueueCommand):
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the health report."""
-        return health_report(await manager.engine.health(), manager.settings)
+        return health_report(await manager.engine.health(), manager.settings, time.time())
+
+
+def _names(params: dict[str, Any]) -> dict[str, str]:
+    """The names to filter by; only what a record can keep can be one."""
+    names = {field: params[field] for field in NAME_FIELDS if field in params}
+    for field, name in names.items():
+        if "\0" in name or storable(name, NAME_MAX) != name:
+            raise InvalidParameters(
+                f"{field} is not a Unicode text without NUL: {name!r}",
+                field=field,
+                violation="value",
+                got=storable(name, NAME_MAX),
+            )
+    return names
+
+
+def _within_cap(wait_seconds: float) -> tuple[float, dict[str, float]]:
+    """The wait that the adapter's cap for synchronous commands leaves, and what the answer says if it is shorter."""
+    seconds = min(wait_seconds, max(0.0, synchronous_cap_seconds() - 1.0))
+    return seconds, {"wait_capped_seconds": seconds} if seconds < wait_seconds else {}
 
 
 def _cursor(params: dict[str, Any]) -> int | None:
@@ -147,6 +173,9 @@ def _cursor(params: dict[str, Any]) -> int | None:
         return None
     if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19):
         raise InvalidParameters(
-            f"cursor is not a next_cursor of a page: {text!r}", field="cursor", violation="value", got=text
+            f"cursor is not a next_cursor of a page: {text!r}",
+            field="cursor",
+            violation="value",
+            got=storable(str(text), NAME_MAX),
         )
     return int(text)

@@ -30,6 +30,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
+    def as_json(self) -> dict[str, Any]:
+        """The settings in force as JSON values, defaults included."""
+        return self.model_dump(mode="json")
+
 
 def setting(default: Any, meaning: str, *, unit: str | None = None, special: str | None = None) -> Any:
     """Declare a setting; this is the only place where it is documented.

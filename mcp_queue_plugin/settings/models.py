@@ -30,20 +30,21 @@ class QueueManagerSettings(Section):
 
     enabled: bool = setting(
         True,
-        "Whether there is a queue at all. When false, calls that need it are refused with `QUEUE_DISABLED`. "
-        "On, as in the adapter.",
+        "Whether there is a queue at all. When false, `use_queue` calls and the eight queue commands are refused "
+        "with `QUEUE_DISABLED`. On, as in the adapter.",
     )
     in_memory: bool = setting(
         True,
         "Whether jobs live only as long as the server: true keeps them in a private temporary file that is removed "
-        "at shutdown, false keeps them in `registry_path`, where they survive restarts and crashes. "
-        "True is the adapter's default; choose false for any job that matters.",
+        "at shutdown, or after a kill at the next start; false keeps them in `registry_path`, where they survive "
+        "restarts and crashes. True is the adapter's default; choose false for any job that matters.",
     )
     registry_path: Name | None = setting(
         None,
         "The file that keeps the jobs. Needed when `in_memory` is false, ignored when it is true. A relative path "
-        "begins at the folder of the configuration file. There is no default file, so that a server never opens "
-        "one that nobody named.",
+        "begins at the folder of the configuration file under `mcp-queue serve`, and elsewhere at the working "
+        "directory or at the `base_dir` that `install` was given. There is no default file, so that a server never "
+        "opens one that nobody named.",
         special="`null`: no file, for `in_memory` true only",
     )
     shutdown_timeout: Seconds = setting(
@@ -56,6 +57,7 @@ class QueueManagerSettings(Section):
     max_concurrent_jobs: Annotated[int, Field(ge=1, le=MOST_PROCESSES)] = setting(
         10,
         "How many jobs run at the same time, each in a worker process of its own; the others wait their turn. "
+        "Workers are started as jobs need them, up to this number. "
         "The adapter's default: set it to what the machine's cores and memory carry.",
         unit="jobs",
     )
@@ -131,9 +133,10 @@ class WorkerSettings(Section):
 
     min: Annotated[int, Field(ge=0, le=MOST_PROCESSES)] = setting(
         1,
-        "How many workers are kept ready while there is nothing to do, so that a job begins at once. One, because "
-        "each costs the memory of a Python process with the application's modules; more than "
-        "`queue_manager.max_concurrent_jobs` are of no use.",
+        "How many workers are started with the server, so that a job begins at once; one that dies is replaced. "
+        "Jobs that find none free start more, up to `queue_manager.max_concurrent_jobs`. Those stay too: this version "
+        "does not end workers that have nothing to do. One, because each costs the memory of a Python process with "
+        "the application's modules; more than `queue_manager.max_concurrent_jobs` are not started.",
         unit="processes",
         special="`0`: a worker starts when a job needs it",
     )
@@ -150,16 +153,17 @@ class JobDefaults(Section):
 
     max_crashes: Count = setting(
         3,
-        "How many times the process that runs a job may die under it: at this number the job fails, before that it "
-        "runs again. Three, so that an accident is forgiven and a job that kills its worker does not run for ever.",
+        "How often a job is run when its process dies under it every time: the crash of this number fails it, so "
+        "that `3` means at most three runs. A run that an orderly shutdown has ended is not counted. Three, so that "
+        "an accident is forgiven and a job that kills its worker does not run for ever.",
         unit="crashes",
         special="`1`: the first crash fails the job",
     )
     on_interrupt: Literal["retry", "fail"] = setting(
         "retry",
-        "What becomes of a job that was running when its worker or the server ended. `retry` runs it again, at most "
-        "`max_crashes` times, so its work may be done twice; `fail` never runs it twice. `retry`, because most "
-        "jobs can be repeated and few may get lost.",
+        "What becomes of a job that was running when its worker or the server ended. `retry` runs it again, until "
+        "it has crashed `max_crashes` times, so its work may be done twice; `fail` never runs it twice. `retry`, "
+        "because most jobs can be repeated and few may get lost.",
     )
     stop_grace_seconds: Seconds = setting(
         5.0,

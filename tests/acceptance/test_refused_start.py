@@ -152,3 +152,13 @@ def test_a_mistake_in_a_section_of_the_adapters(tmp_path: Path) -> None:
     document["server"]["protocol"] = "gopher"
     config.write_text(json.dumps(document))
     assert "server.protocol" in refused(config)
+
+
+def test_a_log_level_that_there_is_not(tmp_path: Path) -> None:
+    config = write_configuration(tmp_path)
+    document = json.loads(config.read_text())
+    document["server"]["log_level"] = "chatty"
+    config.write_text(json.dumps(document))
+    assert refused(config) == (
+        "mcp-queue: server.log_level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'chatty'"
+    )

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
+from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate, until
+
+
+@pytest.fixture(scope="module")
+def disabled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose file has a queue, and whose environment has none."""
+    config = write_configuration(tmp_path_factory.mktemp("disabled"))
+    server = Server(config, environment={"MCP_QUEUE__QUEUE_MANAGER__ENABLED": "false"})
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.dispose()
 
 
 def test_without_a_queue_a_call_says_so(start: StartServer, tmp_path: Path) -> None:
@@ -17,10 +35,28 @@ def test_without_a_queue_a_call_says_so(start: StartServer, tmp_path: Path) -> N
     assert not (tmp_path / "queue.db").exists()
 
 
+@pytest.mark.parametrize("name", QUEUE_COMMANDS)
+def test_without_a_queue_its_commands_say_so(disabled: Server, name: str) -> None:
+    required = QUEUE_COMMANDS[name].required
+    given: dict[str, Any] = {"job_id": "1", "job_type": "command_execution", "params": {"command": "add_numbers"}}
+    error = disabled.refusal(name, **{key: given[key] for key in required})
+    assert (error["code"], error["data"]["domain_code"]) == (-32000, "QUEUE_DISABLED")
+
+
+def test_a_variable_that_disables_the_queue_leaves_no_other_in_its_place(disabled: Server) -> None:
+    error = disabled.refusal("add_numbers", a=1, b=2)
+    assert (error["code"], error["data"]["domain_code"]) == (-32000, "QUEUE_DISABLED")
+    assert len(disabled.processes()) == 1
+
+
+@pytest.mark.parametrize(
+    ("section", "environment"),
+    [({"command_timeout": 1.2}, {}), ({}, {"MCP_QUEUE__QUEUE_MANAGER__COMMAND_TIMEOUT": "1.2"})],
+)
 def test_a_synchronous_command_that_takes_too_long_becomes_a_job(
-    start: StartServer, tmp_path: Path, gate: Gate
+    start: StartServer, tmp_path: Path, gate: Gate, section: dict[str, Any], environment: dict[str, str]
 ) -> None:
-    server = start(write_configuration(tmp_path, queue_manager={"command_timeout": 1.2}))
+    server = start(write_configuration(tmp_path, queue_manager=section), environment)
     answer = server.call("hold_in_server", gate=str(gate))
     assert answer["queued_after_timeout"]
     job_id = answer["job_id"]
@@ -51,6 +87,21 @@ def test_the_environment_goes_before_the_file(start: StartServer, tmp_path: Path
     assert health["registry_path"] == str(tmp_path / "queue.db")
     assert (health["status"], health["durable"], health["durability"]) == ("healthy", True, "full")
     assert server.get("/health")["status"] in ("healthy", "ok")
+
+
+def test_what_a_variable_replaces_in_the_file_is_not_refused(start: StartServer, tmp_path: Path) -> None:
+    config = write_configuration(
+        tmp_path,
+        queue_manager={"registry_path": None, "shutdown_timeout": -1},
+        queue_plugin={"durability": "fast"},
+    )
+    environment = {
+        "MCP_QUEUE__QUEUE_MANAGER__REGISTRY_PATH": "other.db",
+        "MCP_QUEUE__QUEUE_MANAGER__SHUTDOWN_TIMEOUT": "5",
+        "MCP_QUEUE__DURABILITY": "normal",
+    }
+    health = start(config, environment).health()
+    assert (health["registry_path"], health["durability"]) == (str(tmp_path / "other.db"), "normal")
 
 
 def test_a_job_that_must_not_run_twice_fails_when_its_server_dies(

@@ -83,7 +83,7 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         oldest_queued_at=None,
         issues=(),
     )
-    report = health_report(health, Settings())
+    report = health_report(health, Settings(), now=0.0)
     assert documented_keys(COMMANDS, "## queue_health") == set(report)
     workers_row = next(row for row in tables(COMMANDS.section("## queue_health"))[0] if row[0] == "`workers`")
     assert code_words(workers_row[2]) == list(report["workers"])

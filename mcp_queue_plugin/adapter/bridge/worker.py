@@ -76,5 +76,9 @@ async def execute(name: str, params: dict[str, Any], context: dict[str, Any]) ->
 
 
 def error_code(error: BaseException) -> int | None:
-    """The JSON-RPC code of one of the adapter's errors, None for others."""
-    return error.code if isinstance(error, MicroserviceError) else None
+    """The JSON-RPC code of one of the adapter's errors; None for others, and for a code that is none.
+
+    The adapter takes any value for a code; a record keeps integers of 64 bits.
+    """
+    code: object = getattr(error, "code", None) if isinstance(error, MicroserviceError) else None
+    return code if type(code) is int and -(2**63) <= code < 2**63 else None

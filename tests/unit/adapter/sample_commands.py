@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
-from mcp_proxy_adapter.core.errors import CommandError
+from mcp_proxy_adapter.core.errors import CommandError, MicroserviceError
 
 from mcp_queue_plugin.context import current_job
 
@@ -78,6 +78,16 @@ class RaisingCommand(_SampleCommand):
         raise LookupError("plain trouble")
 
 
+class CodedCommand(_SampleCommand):
+    """Raises one of the adapter's errors with any code."""
+
+    name = "sample_raise_coded"
+    properties: ClassVar[dict[str, Any]] = {"code": {}}
+
+    async def execute(self, code: Any = None, **_: Any) -> CommandResult:
+        raise MicroserviceError("coded trouble", code=code)
+
+
 class RefusingCommand(_SampleCommand):
     """Returns an error instead of raising it."""
 
@@ -115,6 +125,7 @@ COMMANDS = (
     ProgressCommand,
     HoldCommand,
     RaisingCommand,
+    CodedCommand,
     RefusingCommand,
     UnspeakableCommand,
     OverridingCommand,

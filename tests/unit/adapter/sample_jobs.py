@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
+from mcp_proxy_adapter.commands.queue.jobs import CommandExecutionJob as AdapterCommandExecutionJob
+from mcp_proxy_adapter.commands.result import CommandResult
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobBase
 from queuemgr.jobs.base import QueueJobBase as QueuemgrJobBase
 
-from mcp_queue_plugin.context import current_job
+from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
+from mcp_queue_plugin.context import JobContext, current_job
 
 
 class AdapterJob(QueueJobBase):
@@ -37,6 +40,12 @@ class AdapterJob(QueueJobBase):
 
     def raising(self) -> None:
         raise ValueError("broken rows")
+
+    def raising_unspeaking(self) -> None:
+        raise Unspeaking
+
+    def raising_oddly_worded(self) -> None:
+        raise OddlyWorded("no luck at all")
 
     def unspeakable(self) -> None:
         self.set_result({"rows": {"first": {1, 2}}})
@@ -84,3 +93,31 @@ class HookedJob(QueuemgrJobBase):
 
     def on_error(self, exc: BaseException) -> None:
         self.calls.append(f"on_error {exc}")
+
+
+class LoudCommandJob(CommandExecutionJob):
+    """Runs a command and says so."""
+
+    async def execute_command(self, context: JobContext) -> CommandResult:
+        print("loud")
+        return await super().execute_command(context)
+
+
+class AdapterSubclassJob(AdapterCommandExecutionJob):
+    """A subclass of the adapter's own class, with a run of its own."""
+
+    def run(self) -> None:
+        self.set_mcp_result({"ran": self.mcp_params["command"]})
+
+
+class Unspeaking(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class OddlyWorded(Exception):
+    """An error whose ``message`` is no text."""
+
+    message: ClassVar[dict[str, str]] = {"en": "no luck"}

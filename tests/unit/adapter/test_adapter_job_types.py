@@ -22,7 +22,7 @@ from mcp_queue_plugin.adapter.job_types import (
 from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob
 from mcp_queue_plugin.errors import InvalidParameters, NotJson
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, QueueOptions
-from tests.unit.adapter.sample_jobs import AdapterJob, HookedJob
+from tests.unit.adapter.sample_jobs import AdapterJob, AdapterSubclassJob, HookedJob, LoudCommandJob
 
 OPTIONS = QueueOptions(priority=3)
 
@@ -94,6 +94,17 @@ def test_the_adapters_command_job_means_ours(job_class: type) -> None:
     assert (submission.job_type, submission.command) == (COMMAND_EXECUTION, "echo")
     assert submission.target == target_of(CommandExecutionJob)
     assert json.loads(document)["command"] == "echo"
+
+
+@pytest.mark.parametrize("job_class", [LoudCommandJob, AdapterSubclassJob])
+def test_a_subclass_of_a_command_job_runs_a_command_as_itself(job_class: type) -> None:
+    submission, _ = submission_of(job_class, "a", {"command": "echo"}, OPTIONS)
+    assert (submission.job_type, submission.command) == (job_class.__name__, "echo")
+    assert submission.target == target_of(job_class)
+    register_job_type("cmd", job_class)
+    assert submission_of(job_class, "a", {"command": "echo"}, OPTIONS)[0].job_type == "cmd"
+    with pytest.raises(InvalidParameters, match=r"needs params.command"):
+        submission_of(job_class, "a", {}, OPTIONS)
 
 
 @pytest.mark.parametrize("params", [{}, {"command": ""}, {"command": 7}, {"command": None}])

@@ -19,7 +19,7 @@ from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.settings import load_settings
-from tests.unit.adapter.sample_jobs import AdapterJob, HookedJob
+from tests.unit.adapter.sample_jobs import AdapterJob, AdapterSubclassJob, HookedJob, LoudCommandJob
 from tests.unit.workers.harness import until
 
 WAIT_SECONDS = 30.0
@@ -59,6 +59,15 @@ async def test_the_adapters_own_command_job_is_run_like_ours(manager: QueueManag
     assert job.result["result"]["data"]["user"] == {"id": "me"}
 
 
+async def test_subclasses_of_the_command_jobs_run_as_they_are(manager: QueueManagerIntegration) -> None:
+    params = {"command": "sample_echo", "params": {"value": "x"}}
+    ours = await end(manager, LoudCommandJob, params)
+    assert ours.result["result"]["data"]["value"] == "x"
+    assert (await manager.get_job_logs(ours.job_id))["stdout"] == ["loud", "echo x"]
+    theirs = await end(manager, AdapterSubclassJob, params)
+    assert (theirs.status, theirs.result) == ("completed", {"ran": "sample_echo"})
+
+
 async def test_a_command_reports_through_the_progress_tracker(manager: QueueManagerIntegration) -> None:
     job = await end_command(manager, "sample_progress")
     assert (job.status, job.progress, job.description) == ("completed", 100, "half way")
@@ -87,6 +96,16 @@ async def test_a_command_that_returns_an_error_completes_with_it(manager: QueueM
     assert job.result["result"]["success"] is False
     assert job.result["result"]["error"]["message"] == "not today"
     assert (await manager.engine.status(job.job_id)).job.completed_with_error
+
+
+@pytest.mark.parametrize("code", ["E42", 2**63, -(2**63) - 1, 1.5, True, None])
+async def test_an_error_with_a_code_that_is_none_is_told_all_the_same(
+    manager: QueueManagerIntegration, code: Any
+) -> None:
+    job = await end_command(manager, "sample_raise_coded", code=code)
+    assert (job.status, job.error) == ("failed", "coded trouble")
+    error = await error_of(manager, job)
+    assert (error.type, error.code) == ("MicroserviceError", None)
 
 
 async def test_parameters_that_fail_the_schema_fail_the_job(manager: QueueManagerIntegration) -> None:
@@ -149,6 +168,8 @@ async def test_a_module_that_cannot_be_imported_is_named_with_its_traceback(mana
         ({"do": "nothing"}, "completed", {}, None),
         ({"do": "stopped"}, "stopped", {}, None),
         ({"do": "raising"}, "failed", {}, "broken rows"),
+        ({"do": "raising_unspeaking"}, "failed", {}, "Unspeaking"),
+        ({"do": "raising_oddly_worded"}, "failed", {}, "no luck at all"),
         ({"do": "unspeakable"}, "failed", {}, "result.rows.first is not JSON: a value of type set"),
         ({"do": "own_loop"}, "completed", {"answer": 42}, None),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,8 @@ from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.pool import WorkerStatistics
+
+NOW = 1_000_000.0
 
 JOB = Job(
     uid=1,
@@ -180,7 +181,7 @@ def health(**fields: Any) -> EngineHealth:
 
 def test_a_healthy_queue_counts_each_job_once() -> None:
     counts = Counts(by_state={state.value: number for number, state in enumerate(State, start=1)})
-    report = health_report(health(counts=counts), settings())
+    report = health_report(health(counts=counts), settings(), NOW)
     assert (report["status"], report["running"], report["issues"]) == ("healthy", True, [])
     assert report["total_jobs"] == sum(counts.by_state.values()) - counts.by_state["deleted"]
     parts = ("pending_jobs", "running_jobs", "completed_jobs", "failed_jobs", "stopped_jobs")
@@ -191,27 +192,45 @@ def test_a_healthy_queue_counts_each_job_once() -> None:
 
 
 def test_durability_is_told_as_it_is() -> None:
-    assert health_report(health(), settings())["durability"] == "full"
+    assert health_report(health(), settings(), NOW)["durability"] == "full"
     volatile = health(capabilities=Capabilities(backend="sqlite", durable=False))
-    report = health_report(volatile, settings())
+    report = health_report(volatile, settings(), NOW)
     assert (report["durable"], report["durability"]) == (False, "none")
 
 
 def test_an_issue_degrades_and_carries_the_marker_that_the_adapter_looks_for() -> None:
-    report = health_report(health(issues=("the disk is full",)), settings())
+    counts = Counts(by_state={"queued": 3, "working": 2})
+    report = health_report(health(counts=counts, issues=("the disk is full",)), settings(), NOW)
     assert report["status"] == "degraded"
-    assert report["issues"][0] == "the disk is full"
-    assert report["issues"][1].startswith(STARVED_MARKER)
+    assert report["issues"] == [
+        "the disk is full",
+        f"{STARVED_MARKER} (queue degraded): the disk is full; 3 queued, 2 running",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("age_seconds", "running", "status"), [(60, 0, "degraded"), (60, 1, "healthy"), (1, 0, "healthy")]
+    ("age_seconds", "queued", "running", "status"),
+    [
+        (60, 3, 0, "degraded"),
+        (60, 3, 1, "healthy"),
+        (30, 3, 0, "healthy"),
+        (-5, 3, 0, "healthy"),
+        (60, 0, 0, "healthy"),
+    ],
 )
-def test_a_queue_that_nobody_works_off_is_degraded(age_seconds: float, running: int, status: str) -> None:
-    counts = Counts(by_state={"queued": 3, "working": running})
-    report = health_report(health(counts=counts, oldest_queued_at=time.time() - age_seconds), settings())
+def test_a_queue_that_nobody_works_off_is_degraded(age_seconds: float, queued: int, running: int, status: str) -> None:
+    counts = Counts(by_state={"queued": queued, "working": running})
+    report = health_report(health(counts=counts, oldest_queued_at=NOW - age_seconds), settings(), NOW)
     assert report["status"] == status
-    assert report["oldest_pending_seconds"] == pytest.approx(age_seconds, abs=1)
+    assert report["oldest_pending_seconds"] == max(0, age_seconds)
+    starved = f"{STARVED_MARKER}: none runs of 3 queued; the oldest was added 60 s ago"
+    assert report["issues"] == ([starved] if status == "degraded" else [])
+
+
+def test_a_queue_that_is_both_starved_and_in_trouble_says_both_once() -> None:
+    starving = health(counts=Counts(by_state={"queued": 1}), oldest_queued_at=NOW - 31, issues=("no worker starts",))
+    issues = health_report(starving, settings(), NOW)["issues"]
+    assert issues == ["no worker starts", f"{STARVED_MARKER}: none runs of 1 queued; the oldest was added 31 s ago"]
 
 
 def test_a_store_in_memory_is_a_private_temporary_file() -> None:

@@ -7,17 +7,24 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
+from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.cli.bench import NOOP, _run_jobs
 from mcp_queue_plugin.cli.main import main
-from mcp_queue_plugin.settings import settings_schema
+from mcp_queue_plugin.errors import EngineNotRunning, QueueError
+from mcp_queue_plugin.settings import load_settings, settings_schema
 from mcp_queue_plugin.version import __version__
 
 ROOT = Path(__file__).parents[3]
+PROGRAM = "from mcp_queue_plugin.cli.main import main; main()"
 SERVER = {
     "uuid": "20919984-3b3f-451c-a7e8-5662012b1aeb",
     "server": {"host": "127.0.0.1", "port": 8080, "protocol": "http", "debug": False, "log_level": "INFO"},
@@ -36,9 +43,8 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def execute(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    program = "from mcp_queue_plugin.cli.main import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -46,6 +52,26 @@ def execute(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
         timeout=60,
         check=False,
     )
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until_there(look: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
+    """The processes that ``look`` finds, as soon as there are any."""
+    deadline = time.monotonic() + 30
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -146,6 +172,41 @@ def test_a_bench_answers_its_figures_and_nothing_else(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_bench_does_not_look_at_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_QUEUE__WORKERS__MIN", "many")
+    monkeypatch.setenv("MCP_QUEUE__NO_SUCH_SETTING", "1")
+    done = execute("bench", "--seconds", "1", "--workers", "1", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["workers"] == 1
+
+
+def test_a_bench_that_loses_its_queue_says_so_like_every_command(tmp_path: Path) -> None:
+    with start("bench", "--seconds", "3600", "--workers", "1", "--json", folder=tmp_path) as bench:
+        (engine,) = until_there(lambda: psutil.Process(bench.pid).children())
+        until_there(engine.children)
+        engine.kill()
+        output, complaints = bench.communicate(timeout=60)
+    assert bench.returncode == 1, complaints
+    assert "Traceback" not in complaints
+    assert json.loads(output)["error"]["domain_code"] == "ENGINE_UNAVAILABLE"
+
+
+async def test_the_error_of_one_caller_is_the_error_of_all() -> None:
+    manager = QueueManagerIntegration.from_settings(load_settings({}, environ={}))
+    with pytest.raises(EngineNotRunning):
+        await _run_jobs(manager, 4, jobs=8)
+
+
+async def test_a_job_that_does_not_complete_is_an_error() -> None:
+    manager = QueueManagerIntegration.from_settings(load_settings({}, environ={}))
+    await manager.start()
+    try:
+        with pytest.raises(QueueError, match=rf"job .* is failed: .*{NOOP}"):
+            await _run_jobs(manager, 1, jobs=1)
+    finally:
+        await manager.stop()
+
+
 def refusal(folder: Path, config: Any, *arguments: str) -> str:
     """The last words of a server that could not be started because of its configuration, port or store."""
     if config is not None:
@@ -180,6 +241,12 @@ def test_serve_refuses_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("server", [None, [], "here", {"host": "127.0.0.1"}, {**SERVER["server"], "port": "x"}])  # type: ignore[dict-item]
 def test_serve_refuses_a_server_section_that_is_none(tmp_path: Path, server: Any) -> None:
     refusal(tmp_path, {**SERVER, "server": server})
+
+
+@pytest.mark.parametrize("level", ["chatty", "", 10, None, ["INFO"]])
+def test_serve_refuses_a_log_level_that_is_none(tmp_path: Path, level: Any) -> None:
+    words = refusal(tmp_path, {**SERVER, "server": {**SERVER["server"], "log_level": level}})  # type: ignore[dict-item]
+    assert words == (f"mcp-queue: server.log_level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not {level!r}")
 
 
 def test_serve_refuses_a_port_in_use(tmp_path: Path) -> None:

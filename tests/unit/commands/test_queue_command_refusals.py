@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from mcp_proxy_adapter.commands.queue.jobs import CommandExecutionJob as AdapterCommandExecutionJob
 from mcp_proxy_adapter.core.errors import ValidationError
 
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.adapter.job_types import new_job_id
+from mcp_queue_plugin.adapter.job_types import new_job_id, register_job_type
+from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
 from mcp_queue_plugin.commands.add_job import RESERVED_KEYS
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
+from tests.unit.adapter.sample_jobs import AdapterSubclassJob, LoudCommandJob
 from tests.unit.commands.asking import ask, refused, run
 
 
@@ -91,6 +95,41 @@ async def test_a_client_can_never_choose_what_a_worker_imports(key: str) -> None
     assert refusal.value.data["field"] == key
     job_id = new_job_id()
     await ask("queue_add_job", job_type="rows", job_id=job_id, params={"do": "nothing", key: "x"})
+
+
+@pytest.mark.parametrize(
+    "job_class", [CommandExecutionJob, AdapterCommandExecutionJob, LoudCommandJob, AdapterSubclassJob]
+)
+async def test_no_name_for_a_command_job_opens_a_way_around(job_class: type[CommandExecutionJob]) -> None:
+    register_job_type("cmd", job_class)
+    for params, field in (
+        ({"command": "sample_echo", "auto_import_modules": ["antigravity"]}, "auto_import_modules"),
+        ({"command": "no such"}, "command"),
+        ({"command": "sample_echo", "params": {"value": 7}}, "value"),
+    ):
+        with pytest.raises(ValidationError) as refusal:
+            await run("queue_add_job", job_type="cmd", job_id=new_job_id(), params=params)
+        assert refusal.value.code == -32602
+        assert field in str(refusal.value.data) or field in refusal.value.message
+    added = await ask("queue_add_job", job_type="cmd", job_id=new_job_id(), command="sample_echo", params={})
+    assert added["command"] == "sample_echo"
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "nul\0"], ids=ascii)
+@pytest.mark.parametrize("field", ["queue", "job_type", "command", "cursor"])
+async def test_a_text_that_no_record_can_hold_is_refused_by_its_name(field: str, text: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        await run("queue_list_jobs", **{field: text})
+    assert refusal.value.code == -32602
+    assert field in str(refusal.value.data)
+    json.dumps(refusal.value.to_dict(), ensure_ascii=False).encode()
+
+
+async def test_a_command_that_no_registry_can_hold_is_refused_in_words_that_can_be_sent() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        await run("queue_add_job", job_type="command_execution", job_id=new_job_id(), params={"command": "\ud800"})
+    assert refusal.value.data["field"] == "command"
+    json.dumps(refusal.value.to_dict(), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("name", sorted(QUEUE_COMMANDS))

@@ -181,6 +181,14 @@ async def test_logs_come_in_pages_by_stream_and_from_their_end() -> None:
     assert tail["stdout"] == ["c"]
 
 
+async def test_a_wait_for_lines_is_cut_below_the_servers_cap_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_jobs, "synchronous_cap_seconds", lambda: 1.05)
+    answer = await ask("queue_get_job_logs", job_id=await add(), wait_seconds=30)
+    assert answer["wait_capped_seconds"] == pytest.approx(0.05)
+    assert answer["entries"] == []
+    assert "wait_capped_seconds" not in await ask("queue_get_job_logs", job_id=answer["job_id"], wait_seconds=0)
+
+
 async def test_lists_come_in_pages_and_by_what_was_asked_for() -> None:
     job_ids = [await add() for _ in range(5)]
     page = await ask("queue_list_jobs", job_type="rows", status_filter="pending", limit=2)

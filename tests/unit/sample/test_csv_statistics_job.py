@@ -103,6 +103,14 @@ def test_progress_is_the_share_of_bytes_read(tmp_path: Path, monkeypatch: pytest
     assert 70 <= progress[-1] <= 100
 
 
+def test_a_file_that_tells_no_size_is_read_without_progress() -> None:
+    path = Path("/proc/self/status")
+    assert path.stat().st_size == 0
+    job = run(path=str(path), delimiter=":")
+    assert (job.status, job.progress) == ("completed", [])
+    assert job.outcome["rows"] > 10
+
+
 def test_a_stop_ends_it_with_the_statistics_so_far(sales: Path) -> None:
     job = WatchedJob(path=str(sales))
     job.stop = True
