@@ -33,6 +33,7 @@ def row(job: Job) -> dict[str, Any]:
         "error": error_text(job),
         "error_info": None if job.error is None else msgspec.to_builtins(job.error),
         "attempt": job.attempt,
+        "owner": job.owner,
         "created_at": iso8601(job.created_at),
         "started_at": iso8601(job.started_at),
         "completed_at": iso8601(job.completed_at),
