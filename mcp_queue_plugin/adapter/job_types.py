@@ -24,7 +24,7 @@ def register_job_type(name: str, job_class: JobClass) -> None:
     """Let clients of ``queue_add_job`` run ``job_class`` as ``name``. Registering the same pair again does nothing.
 
     Raises:
-        InvalidParameters: another class has that name, or the class cannot be found by a worker.
+        InvalidParameters: another class has that name.
     """
     taken = _types.get(name)
     if taken is not None and taken is not job_class and target_of(taken) != target_of(job_class):

@@ -47,6 +47,7 @@ class Dispatcher:
     def __init__(
         self,
         store: JobStore,
+        committer: Committer,
         *,
         max_workers: int,
         min_workers: int,
@@ -54,7 +55,7 @@ class Dispatcher:
         clock: Clock,
         on_ready: Callable[[Ready], None],
     ) -> None:
-        """Run at most ``max_workers`` jobs of ``store`` at once."""
+        """Run at most ``max_workers`` jobs of ``store`` at once; operations go to ``committer``."""
         self._pool = WorkerPool(
             max_workers=max_workers,
             min_workers=min_workers,
@@ -68,17 +69,12 @@ class Dispatcher:
         """Free workers that wait for the claim of their job to be committed."""
         self._lookahead = Lookahead(store, depth=LOOKAHEAD_JOBS, is_claimed=self._claims.__contains__)
         self._on_ready = on_ready
-        self._reports: Reports
-        self._committer: Committer
+        self._committer = committer
+        self._reports = Reports(committer.submit)
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
         self.broken: WorkerStartFailed | None = None
         """Why the last worker did not start; None once one is ready."""
-
-    def attach(self, committer: Committer) -> None:
-        """Send operations to ``committer``."""
-        self._committer = committer
-        self._reports = Reports(committer.submit)
 
     @property
     def pool(self) -> WorkerPool:

@@ -25,7 +25,6 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     Operation,
     Outcome,
-    OutcomeCallback,
     Refusal,
     Refused,
     Start,
@@ -51,21 +50,20 @@ class Engine:
         self._store = store
         self._options = options
         self._events = events
-        self._clock = clock
         self._watchers = Watchers()
         self._log_growth: dict[str, asyncio.Event] = {}
         """Set when the log of a job, by its public id, has grown or is complete."""
-        self._adopted = AdoptedJobs(self._events, self._submit_operation)
+        self._committer = Committer(store, on_committed=self._on_committed)
+        self._adopted = AdoptedJobs(events, self._committer.submit)
         self._dispatcher = Dispatcher(
             store,
+            self._committer,
             max_workers=options.max_concurrent_jobs,
             min_workers=options.min_workers,
             start_timeout_seconds=options.start_timeout_seconds,
             clock=clock,
             on_ready=events.on_ready,
         )
-        self._committer = Committer(store, on_committed=self._on_committed)
-        self._dispatcher.attach(self._committer)
 
     async def open(self) -> Capabilities:
         """Open and recover the store.
@@ -194,9 +192,6 @@ class Engine:
         if job is None:
             raise JobNotFound(job_id)
         return job
-
-    def _submit_operation(self, operation: Operation, callback: OutcomeCallback | None) -> None:
-        self._committer.submit(operation, callback)
 
     def _issues(self) -> tuple[str, ...]:
         issues = []

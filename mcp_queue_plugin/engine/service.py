@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from mcp_queue_plugin.clock import system_clock
+from mcp_queue_plugin.clock import Clock, system_clock
 from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.channel import Channel
@@ -137,7 +137,8 @@ class Service:
         request = decode(frame.header, border.OpenRequest)
         try:
             self._watch_server(request.server_pid)
-            engine = Engine(_store_of(request.options), request.options, self, system_clock())
+            clock = system_clock()
+            engine = Engine(_store_of(request.options, clock), request.options, self, clock)
             capabilities = await engine.open()
         except QueueError as error:
             self._reply(request.number, error)
@@ -269,10 +270,10 @@ _HANDLERS: dict[Verb, Handler] = {
 }
 
 
-def _store_of(options: EngineOptions) -> SqliteStore:
+def _store_of(options: EngineOptions, clock: Clock) -> SqliteStore:
     return SqliteStore(
         Path(options.path),
-        durability="full" if options.durability == "full" else "normal",
-        clock=system_clock(),
+        durability=options.durability,
+        clock=clock,
         temporary=options.temporary,
     )

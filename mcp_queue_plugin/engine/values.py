@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -19,7 +19,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine is built from. ``path`` is the store's file; a ``temporary`` one goes with the engine."""
 
     path: str
-    durability: str
+    durability: Literal["full", "normal"]
     temporary: bool
     max_concurrent_jobs: int
     min_workers: int
@@ -27,7 +27,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(NamedTuple):
-    """A job's record, the result document where it was asked for, and whether a wait ended before its reason came."""
+    """A job's record, the result document where it was read, and whether a wait ended before its reason came."""
 
     job: Job
     result: bytes | None = None

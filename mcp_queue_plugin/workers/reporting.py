@@ -7,9 +7,8 @@ import time
 from contextlib import suppress
 from queue import SimpleQueue
 
-from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, Token
+from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.operations import Changes, merged
-from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.protocol import Kind, Progress, encode
 
@@ -97,13 +96,8 @@ class AttemptReporter:
 
 
 def _without(changes: Changes, known: Changes) -> Changes:
-    description, step = changes.description, changes.step
-    if description is not None:
-        description = storable(description, DESCRIPTION_MAX_LENGTH)
-    if step is not None:
-        step = storable(step, DESCRIPTION_MAX_LENGTH)
     return Changes(
         progress=None if changes.progress == known.progress else changes.progress,
-        description=None if description == known.description else description,
-        step=None if step == known.step else step,
+        description=None if changes.description == known.description else changes.description,
+        step=None if changes.step == known.step else changes.step,
     )

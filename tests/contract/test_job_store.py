@@ -288,22 +288,3 @@ async def test_versions_grow_by_one_with_every_change(store: JobStore) -> None:
     outcomes = await store.apply(group)
     versions = [found.job.version for found in outcomes if isinstance(found, Applied)]
     assert versions == [1, 2, 2, 3, 4, 5], "an unchanged record keeps its version"
-
-
-async def test_reading_an_empty_store(store: JobStore) -> None:
-    assert (await store.counts()).by_state == {}
-    assert await store.oldest_queued_at() is None
-    assert list(await store.queued(10)) == []
-    assert await store.result(1) is None
-    assert list(await store.log(1)) == []
-
-
-async def test_a_store_says_what_it_can_do(store: JobStore) -> None:
-    found = store.capabilities
-    assert found.backend in {"memory", "sqlite"}
-    assert found.durable == (found.path is not None)
-
-
-async def test_closing_twice_is_harmless(store: JobStore) -> None:
-    await store.close()
-    await store.close()
