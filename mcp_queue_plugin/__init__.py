@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp_queue_plugin.adapter.job_types import register_job_type
     from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
     from mcp_queue_plugin.context import current_job
-    from mcp_queue_plugin.model.job import QueueOptions
+    from mcp_queue_plugin.model.options import QueueOptions
     from mcp_queue_plugin.plugin import QueuePlugin
     from mcp_queue_plugin.version import __version__
 
@@ -40,7 +40,7 @@ _HOMES = {
     "QueueJobResult": _ADAPTER,
     "QueueJobStatus": _ADAPTER,
     "QueueManagerIntegration": "mcp_queue_plugin.adapter.integration",
-    "QueueOptions": "mcp_queue_plugin.model.job",
+    "QueueOptions": "mcp_queue_plugin.model.options",
     "QueuePlugin": "mcp_queue_plugin.plugin",
     "__version__": "mcp_queue_plugin.version",
     "current_job": "mcp_queue_plugin.context",

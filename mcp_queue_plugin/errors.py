@@ -6,9 +6,12 @@
     │   └── NotJson
     ├── QueueDisabled
     ├── NotInJob
+    ├── JobTimeout
+    ├── QueueFull
     ├── JobError
     │   ├── JobNotFound
     │   ├── JobAlreadyExists
+    │   ├── IdempotencyConflict
     │   └── JobStateInvalid
     ├── StoreError
     │   ├── StoreRefused
@@ -82,6 +85,18 @@ class NotInJob(QueueError):
     """There is no current job: current_job() works in the code of a running job only."""
 
 
+class JobTimeout(QueueError):
+    """The attempt ran longer than its timeout_seconds."""
+
+    domain_code = "JOB_TIMEOUT"
+
+
+class QueueFull(QueueError):
+    """The queue holds as many jobs as it may; nothing was stored."""
+
+    domain_code = "QUEUE_FULL"
+
+
 class JobError(QueueError):
     """The job does not allow what was asked."""
 
@@ -101,6 +116,12 @@ class JobAlreadyExists(JobError):
     """Job already exists"""
 
     domain_code = "JOB_ALREADY_EXISTS"
+
+
+class IdempotencyConflict(JobError):
+    """The idempotency key was used with other parameters"""
+
+    domain_code = "IDEMPOTENCY_CONFLICT"
 
 
 class JobStateInvalid(JobError):

@@ -14,8 +14,9 @@ from typing import Any
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.errors import EngineNotRunning, NotJson
-from mcp_queue_plugin.model.job import QueueOptions, Submission
+from mcp_queue_plugin.model.job import Submission
 from mcp_queue_plugin.model.operations import EndingKind
+from mcp_queue_plugin.model.options import JobOptions
 
 JOB_TYPE = "in_process_command"
 
@@ -43,7 +44,7 @@ class DetachedCommands:
             job_type=JOB_TYPE,
             target=JOB_TYPE,
             command=command_name,
-            options=QueueOptions(on_interrupt="fail"),
+            options=JobOptions(on_interrupt="fail"),
         )
         self._engine.adopt(submission, b"{}", f"Command '{command_name}' is running in the server's own process")
 

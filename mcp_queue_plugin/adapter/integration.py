@@ -19,7 +19,7 @@ from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
 from mcp_queue_plugin.adapter.setup import engine_options, worker_setup
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.values import Answer
-from mcp_queue_plugin.model.job import QueueOptions
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogQuery
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
@@ -87,11 +87,8 @@ class QueueManagerIntegration:
         self._listener = EngineListener(self._on_stop_adopted)
         self.engine = EngineClient(self._listener)
         self._detached = DetachedCommands(self.engine)
-        defaults = settings.queue_plugin.job_defaults
-        self.default_options = QueueOptions(
-            max_crashes=defaults.max_crashes,
-            on_interrupt=defaults.on_interrupt,
-            stop_grace_seconds=defaults.stop_grace_seconds,
+        self.default_options = JobOptions(
+            **settings.queue_plugin.job_defaults.model_dump(), isolation=settings.queue_plugin.workers.isolation
         )
 
     @property
@@ -156,7 +153,7 @@ class QueueManagerIntegration:
 
     @raises_job_errors
     async def submit_job(
-        self, job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
+        self, job_class: type, job_id: str, params: dict[str, Any], options: JobOptions | None = None
     ) -> QueueJobResult:
         """Store a job and queue it, in one transaction.
 

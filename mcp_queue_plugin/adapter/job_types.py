@@ -14,7 +14,8 @@ from mcp_queue_plugin.adapter.jobs import (
 )
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, QueueOptions, Submission, is_job_id
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.text import storable
 
 _types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
@@ -77,7 +78,7 @@ def new_job_id() -> str:
 
 
 def submission_of(
-    job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions
+    job_class: type, job_id: str, params: dict[str, Any], options: JobOptions
 ) -> tuple[Submission, bytes]:
     """A job as the engine takes it, with its parameters as a JSON document.
 

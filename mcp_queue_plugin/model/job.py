@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import msgspec
 
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State, Status
 from mcp_queue_plugin.model.text import storable
 
 DESCRIPTION_MAX_LENGTH = 1024
 JOB_ID_MAX_LENGTH = 200
-
-OnInterrupt = Literal["retry", "fail"]
 
 
 def is_job_id(value: object) -> bool:
@@ -42,16 +39,6 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     traceback_tail: str | None = None
 
 
-class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job is to be run. The defaults are those of the ``queue_plugin.job_defaults`` setting."""
-
-    queue: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "default"
-    priority: Annotated[int, msgspec.Meta(ge=-1_000_000_000, le=1_000_000_000)] = 0
-    max_crashes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 3
-    on_interrupt: OnInterrupt = "retry"
-    stop_grace_seconds: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)] = 5.0
-
-
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A job as it is handed in: not yet known to any store.
 
@@ -63,7 +50,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     command: str | None = None
     owner: str | None = None
-    options: QueueOptions = QueueOptions()
+    options: JobOptions = JobOptions()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +67,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     command: str | None
     owner: str | None
-    options: QueueOptions
+    options: JobOptions
     state: State
     version: int
     order: int

@@ -18,7 +18,15 @@ Seconds = Annotated[float, Field(ge=0, le=LARGEST)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=LARGEST)]
 WholeSeconds = Annotated[int, Field(ge=0, le=LARGEST)]
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Repeats = Annotated[int, Field(ge=0, le=LARGEST)]
+Priority = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+Bytes = Annotated[int, Field(ge=1024, le=1_000_000_000_000)]
+Megabytes = Annotated[int, Field(ge=1, le=LARGEST)]
 Name = Annotated[str, Field(min_length=1)]
+QueueName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?$", json_schema_extra={"x-words": "lower-case queue name"}),
+]
 ModuleName = Annotated[
     str,
     Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", json_schema_extra={"x-words": "dotted module name"}),

@@ -10,7 +10,10 @@ _COLUMNS = ("Key", "Type", "Default", "Unit", "Special value", "Meaning")
 
 
 def settings_reference() -> str:
-    """Markdown: a heading, a sentence and a table for each section. ``docs/reference/configuration.md`` contains it."""
+    """Markdown: a heading, a sentence and a table for each section. ``docs/reference/configuration.md`` contains it.
+
+    ``name`` in a heading stands for a name of the user's choosing.
+    """
     return "\n".join(_section(path, node) for path, node in sections().items())
 
 

@@ -19,6 +19,9 @@ SettingPath = tuple[str, ...]
 Node = Mapping[str, Any]
 """The JSON Schema of a section, a setting or a part of its value."""
 
+ANY_NAME = "name"
+"""Stands in a path for a name of the user's choosing: ``("queue_plugin", "queues", "name", "max_queue_size")``."""
+
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -70,14 +73,24 @@ def _walk(path: SettingPath, node: Node) -> Iterator[tuple[SettingPath, Node]]:
         yield (*path, key), inner
         if "properties" in inner:
             yield from _walk((*path, key), inner)
+        named = _values_of(inner)
+        if named is not None and "properties" in named:
+            yield (*path, key, ANY_NAME), named
+            yield from _walk((*path, key, ANY_NAME), named)
 
 
 def _child(node: Node, key: str) -> Node | None:
     for branch in branches(node):
-        candidate = branch.get("properties", {}).get(key, branch.get("items", branch.get("additionalProperties")))
+        candidate = branch.get("properties", {}).get(key, branch.get("items", _values_of(branch)))
         if isinstance(candidate, Mapping):
             return _resolved(candidate)
     return None
+
+
+def _values_of(node: Node) -> Node | None:
+    """The schema of the values of an object whose keys are free, or free within a pattern."""
+    (values,) = node.get("patternProperties", {"": node.get("additionalProperties")}).values()
+    return _resolved(values) if isinstance(values, Mapping) else None
 
 
 def _resolved(node: Node) -> Node:
@@ -103,7 +116,9 @@ def _type_in_words(node: Node) -> str:
         case "array":
             return f"a JSON list of {_plural(in_words(node['items']))}"
         case "object" if "properties" not in node:
-            return f"a JSON object whose values are each {in_words(node['additionalProperties'])}"
+            values = _values_of(node)
+            assert values is not None
+            return f"a JSON object whose values are each {in_words(values)}"
         case "object":
             return "a JSON object"
         case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_queue_plugin.model.job import Job, QueueOptions, Submission, Token
+from mcp_queue_plugin.model.job import Job, Submission, Token
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -17,6 +17,7 @@ from mcp_queue_plugin.model.operations import (
     Refusal,
     Refused,
 )
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.store.protocol import JobStore
 
 
@@ -36,7 +37,7 @@ def submission(
     job_type: str = "command_execution",
     command: str | None = "echo",
     owner: str | None = None,
-    options: QueueOptions | None = None,
+    options: JobOptions | None = None,
 ) -> Submission:
     return Submission(
         job_id=job_id,
@@ -44,11 +45,11 @@ def submission(
         target="package.module:Job",
         command=command,
         owner=owner,
-        options=options or QueueOptions(),
+        options=options or JobOptions(),
     )
 
 
-def add(job_id: str, *, start: bool = True, params: bytes = b"{}", options: QueueOptions | None = None) -> Add:
+def add(job_id: str, *, start: bool = True, params: bytes = b"{}", options: JobOptions | None = None) -> Add:
     return Add(submission=submission(job_id, options=options), params=params, start=start)
 
 
@@ -103,7 +104,7 @@ async def claim(store: JobStore, limit: int = 100) -> list[Job]:
     return [await applied(store, claim_of(job)) for job, _ in await store.queued(limit)]
 
 
-async def run_new(store: JobStore, job_id: str, *, options: QueueOptions | None = None) -> Job:
+async def run_new(store: JobStore, job_id: str, *, options: JobOptions | None = None) -> Job:
     """A job that was just added and claimed."""
     added = await applied(store, add(job_id, options=options))
     (job,) = [job for job in await claim(store) if job.uid == added.uid]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_queue_plugin.model.job import ErrorInfo, QueueOptions, Token
+from mcp_queue_plugin.model.job import ErrorInfo, Token
 from mcp_queue_plugin.model.operations import (
     Applied,
     Changes,
@@ -20,6 +20,7 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 from tests.contract.conftest import Bench
@@ -49,7 +50,7 @@ async def test_add_and_start_are_one_step(store: JobStore) -> None:
 
 
 async def test_every_field_of_a_record_is_kept(bench: Bench) -> None:
-    options = QueueOptions(queue="llm", priority=-3, max_crashes=1, on_interrupt="fail", stop_grace_seconds=0.5)
+    options = JobOptions(queue="llm", priority=-3, max_crashes=1, on_interrupt="fail", stop_grace_seconds=0.5)
     running = await run_new(bench.store, "täglich/1 ✓", options=options)
     bench.clock.now += 0.125
     error = ErrorInfo(type="ValueError", message="naïve", code=-32000, traceback_tail='File "x", line 1')
@@ -107,10 +108,10 @@ async def test_an_adopted_job_runs_at_once(store: JobStore) -> None:
 async def test_claims_take_higher_priority_first_and_then_the_longer_wait(store: JobStore) -> None:
     await store.apply(
         [
-            add("low", options=QueueOptions(priority=-1)),
+            add("low", options=JobOptions(priority=-1)),
             add("late", start=False),
             add("first"),
-            add("high", options=QueueOptions(priority=7)),
+            add("high", options=JobOptions(priority=7)),
             Start("late"),
         ]
     )
@@ -197,7 +198,7 @@ async def test_a_token_of_no_job_is_refused(store: JobStore) -> None:
 
 
 async def test_a_job_that_crashes_too_often_fails(store: JobStore) -> None:
-    await applied(store, add("a", options=QueueOptions(max_crashes=2)))
+    await applied(store, add("a", options=JobOptions(max_crashes=2)))
     (first,) = await claim(store)
     requeued = await applied(store, finish(first.token, EndingKind.CRASHED, result=b"lost"))
     assert (requeued.state, requeued.crashes, requeued.has_result) == (State.QUEUED, 1, False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_queue_plugin.model.job import QueueOptions
 from mcp_queue_plugin.model.operations import Add, Changes, Delete, EndingKind, LogChunk, Report, Stop
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobPage, JobQuery
 from mcp_queue_plugin.model.states import State, Status
 from mcp_queue_plugin.store.protocol import JobStore
@@ -25,9 +25,9 @@ async def test_counts_follow_every_change(store: JobStore) -> None:
 
 async def test_the_oldest_queued_job_is_the_one_with_the_longest_wait(bench: Bench) -> None:
     store = bench.store
-    await applied(store, add("low", options=QueueOptions(priority=-9)))
+    await applied(store, add("low", options=JobOptions(priority=-9)))
     bench.clock.now += 10
-    await store.apply([add("high", options=QueueOptions(priority=9)), add("middle")])
+    await store.apply([add("high", options=JobOptions(priority=9)), add("middle")])
     assert await store.oldest_queued_at() == 1_000.0
     await applied(store, Stop("low"))
     assert await store.oldest_queued_at() == 1_010.0
@@ -77,7 +77,7 @@ async def test_a_list_of_one_status(store: JobStore, status: Status, expected: l
 async def test_a_list_by_queue_job_type_command_and_owner(store: JobStore) -> None:
     await store.apply(
         [
-            Add(submission=submission("a", owner="ann", options=QueueOptions(queue="llm")), params=b"", start=True),
+            Add(submission=submission("a", owner="ann", options=JobOptions(queue="llm")), params=b"", start=True),
             Add(submission=submission("b", owner="bob", command="sum"), params=b"", start=False),
             Add(submission=submission("c", owner="ann", job_type="csv", command=None), params=b"", start=True),
             Delete("c"),
@@ -150,7 +150,7 @@ async def test_logs_are_kept_apart_and_go_with_their_job(store: JobStore) -> Non
 
 
 async def test_a_restart_recovers_what_was_running(bench: Bench) -> None:
-    options = {"again": QueueOptions(), "once": QueueOptions(on_interrupt="fail"), "worn": QueueOptions(max_crashes=1)}
+    options = {"again": JobOptions(), "once": JobOptions(on_interrupt="fail"), "worn": JobOptions(max_crashes=1)}
     for job_id, chosen in options.items():
         await run_new(bench.store, job_id, options=chosen)
     for job_id in ("stopping", "deleting", "let go"):

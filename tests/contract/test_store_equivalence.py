@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mcp_queue_plugin.model.job import ErrorInfo, Job, QueueOptions, Token
+from mcp_queue_plugin.model.job import ErrorInfo, Job, Token
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -31,6 +31,7 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.store.memory import MemoryStore
@@ -46,7 +47,7 @@ OWNERS = (None, "ann", "bob")
 ids = st.sampled_from(IDS)
 texts = st.text(max_size=5)
 options = st.builds(
-    QueueOptions,
+    JobOptions,
     queue=st.sampled_from(["default", "llm"]),
     priority=st.integers(-2, 2),
     max_crashes=st.integers(1, 2),

@@ -133,9 +133,9 @@ def test_functions_are_documented_with_their_parameters(name: str) -> None:
 
 def test_install_and_the_options_are_documented_with_their_parameters() -> None:
     install = signature(mcp_queue_plugin.QueuePlugin.install)
-    options = signature(mcp_queue_plugin.QueueOptions).replace("*, ", "")
+    options = signature(mcp_queue_plugin.JobOptions).replace("*, ", "")
     assert f"### `QueuePlugin.install{install}`" in PYTHON_API.text
-    assert f"### `QueueOptions{options}`" in PYTHON_API.text
+    assert f"### `JobOptions{options}`" in PYTHON_API.text
 
 
 def methods(documented_class: type) -> Iterator[str]:

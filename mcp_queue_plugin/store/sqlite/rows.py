@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from mcp_queue_plugin.model.job import ErrorInfo, Job, QueueOptions
+from mcp_queue_plugin.model.job import ErrorInfo, Job
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State
 
 COLUMNS = ", ".join(f'"{field}"' for field in Job.__struct_fields__)
@@ -106,12 +107,12 @@ def encode_changes(job: Job) -> Values:
 
 # Nearly all jobs of a server share a few sets of options.
 @lru_cache(maxsize=1024)
-def _decode_options(text: str) -> QueueOptions:
-    return msgspec.json.decode(text, type=QueueOptions)
+def _decode_options(text: str) -> JobOptions:
+    return msgspec.json.decode(text, type=JobOptions)
 
 
 @lru_cache(maxsize=1024)
-def _encode_options(options: QueueOptions) -> str:
+def _encode_options(options: JobOptions) -> str:
     return msgspec.json.encode(options).decode()
 
 

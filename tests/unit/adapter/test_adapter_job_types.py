@@ -21,10 +21,11 @@ from mcp_queue_plugin.adapter.job_types import (
 )
 from mcp_queue_plugin.adapter.jobs import COMMAND_EXECUTION, CommandExecutionJob
 from mcp_queue_plugin.errors import InvalidParameters, NotJson
-from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, QueueOptions
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH
+from mcp_queue_plugin.model.options import JobOptions
 from tests.unit.adapter.sample_jobs import AdapterJob, AdapterSubclassJob, HookedJob, LoudCommandJob
 
-OPTIONS = QueueOptions(priority=3)
+OPTIONS = JobOptions(priority=3)
 
 
 @pytest.fixture(autouse=True)

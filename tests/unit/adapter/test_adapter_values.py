@@ -29,7 +29,8 @@ from mcp_queue_plugin.errors import (
     QueueError,
     StoreUnavailable,
 )
-from mcp_queue_plugin.model.job import ErrorInfo, Job, QueueOptions
+from mcp_queue_plugin.model.job import ErrorInfo, Job
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import Counts, LogEntry, LogPage
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
@@ -45,7 +46,7 @@ JOB = Job(
     target="m:C",
     command=None,
     owner=None,
-    options=QueueOptions(),
+    options=JobOptions(),
     state=State.COMPLETED,
     version=3,
     order=1,

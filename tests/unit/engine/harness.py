@@ -14,8 +14,9 @@ from mcp_queue_plugin.engine.engine import Engine
 from mcp_queue_plugin.engine.values import Answer, EngineOptions
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable
-from mcp_queue_plugin.model.job import Job, QueueOptions, Submission
+from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import Operation, Outcome
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.protocol import Ready, Setup
@@ -42,7 +43,7 @@ def options(**changes: Any) -> EngineOptions:
 def submission(job_id: str, task: str = "echo", **changes: Any) -> Submission:
     """A job that runs a function of ``tasks``; ``changes`` are its options."""
     target = f"tests.unit.engine.tasks:{task}"
-    return Submission(job_id=job_id, job_type="test", target=target, options=QueueOptions(**changes))
+    return Submission(job_id=job_id, job_type="test", target=target, options=JobOptions(**changes))
 
 
 class FragileStore(MemoryStore):

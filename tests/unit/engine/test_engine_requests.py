@@ -10,7 +10,8 @@ import pytest
 
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.job import QueueOptions, Submission
+from mcp_queue_plugin.model.job import Submission
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State
 from tests.unit.engine.client import connected
 from tests.unit.engine.harness import submission
@@ -23,16 +24,16 @@ async def client(tmp_path: Path) -> AsyncIterator[EngineClient]:
 
 
 UNUSABLE_OPTIONS = [
-    QueueOptions(priority="high"),  # type: ignore[arg-type]
-    QueueOptions(priority=2**63),
-    QueueOptions(stop_grace_seconds=-1.0),
-    QueueOptions(max_crashes=0),
-    QueueOptions(queue=""),
+    JobOptions(priority="high"),  # type: ignore[arg-type]
+    JobOptions(priority=2**63),
+    JobOptions(stop_grace_seconds=-1.0),
+    JobOptions(max_crashes=0),
+    JobOptions(queue=""),
 ]
 
 
 @pytest.mark.parametrize("options", UNUSABLE_OPTIONS, ids=str)
-async def test_unusable_options_are_refused_and_nothing_is_stored(client: EngineClient, options: QueueOptions) -> None:
+async def test_unusable_options_are_refused_and_nothing_is_stored(client: EngineClient, options: JobOptions) -> None:
     job = Submission(job_id="a", job_type="t", target="t", options=options)
     with pytest.raises(InvalidParameters, match="the request is not valid"):
         await client.submit(job, b"1", start=True)

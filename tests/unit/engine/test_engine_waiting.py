@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mcp_queue_plugin.engine.watch import Until, Watchers, is_over
-from mcp_queue_plugin.model.job import Job, QueueOptions
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State
 from tests.unit.engine.harness import Host, hosting
 from tests.unit.workers.harness import until
@@ -23,7 +24,7 @@ def job(state: State = State.WORKING, *, version: int = 5, job_id: str = "a", de
         target="m:f",
         command=None,
         owner=None,
-        options=QueueOptions(),
+        options=JobOptions(),
         state=state,
         version=version,
         order=1,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mcp_queue_plugin.model import decide
-from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, OnInterrupt, QueueOptions, Token
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, Token
 from mcp_queue_plugin.model.operations import (
     ById,
     ByToken,
@@ -24,6 +24,7 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
+from mcp_queue_plugin.model.options import JobOptions, OnInterrupt
 from mcp_queue_plugin.model.states import ENDED_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.model.transitions import TRANSITIONS, Event
 from tests.contract.samples import add, adopt
@@ -32,7 +33,7 @@ NOW = 50.0
 TOKEN = Token(uid=1, attempt=1)
 INTERRUPTS: tuple[OnInterrupt, ...] = ("retry", "fail")
 OPTIONS = [
-    QueueOptions(on_interrupt=on_interrupt, max_crashes=max_crashes)
+    JobOptions(on_interrupt=on_interrupt, max_crashes=max_crashes)
     for on_interrupt, max_crashes in itertools.product(INTERRUPTS, (1, 2))
 ]
 EVENTS = {
@@ -45,11 +46,11 @@ EVENTS = {
 }
 
 
-def _name(options: QueueOptions) -> str:
+def _name(options: JobOptions) -> str:
     return f"{options.on_interrupt}-{options.max_crashes}"
 
 
-def job_in(state: State, options: QueueOptions | None = None, **fields: object) -> Job:
+def job_in(state: State, options: JobOptions | None = None, **fields: object) -> Job:
     job = decide.add(add("a", options=options), uid=1, version=1, now=1.0)
     return msgspec.structs.replace(job, state=state, attempt=1, **fields)
 
@@ -93,7 +94,7 @@ def test_an_operation_by_id_follows_the_table(state: State, operation: ById, eve
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("kind", EndingKind)
 @pytest.mark.parametrize("options", OPTIONS, ids=_name)
-def test_an_ending_follows_the_table(state: State, kind: EndingKind, options: QueueOptions) -> None:
+def test_an_ending_follows_the_table(state: State, kind: EndingKind, options: JobOptions) -> None:
     job = job_in(state, options)
     event = Event.END_STOPPED if state is State.STOPPING else EVENTS[kind]
     found = _decide(finish(kind), job)
@@ -132,9 +133,7 @@ def test_a_claim_of_another_attempt_than_the_next_is_stale(attempt: int) -> None
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("delete_requested", [False, True])
 @pytest.mark.parametrize("options", OPTIONS, ids=_name)
-def test_a_recovery_leaves_nothing_between_two_steps(
-    state: State, delete_requested: bool, options: QueueOptions
-) -> None:
+def test_a_recovery_leaves_nothing_between_two_steps(state: State, delete_requested: bool, options: JobOptions) -> None:
     job = job_in(state, options, delete_requested=delete_requested)
     if decide.needs_recovery(job):
         recovered = decide.recover(job, now=NOW)
@@ -151,7 +150,7 @@ def test_a_recovery_leaves_nothing_between_two_steps(
 def test_what_a_dead_owner_left_running_runs_again_or_fails(
     on_interrupt: OnInterrupt, crashes: int, expected: State
 ) -> None:
-    options = QueueOptions(on_interrupt=on_interrupt, max_crashes=2)
+    options = JobOptions(on_interrupt=on_interrupt, max_crashes=2)
     recovered = decide.recover(job_in(State.WORKING, options, crashes=crashes), now=NOW)
     assert (recovered.state, recovered.crashes) == (expected, crashes + 1)
     if expected is State.FAILED:
@@ -160,7 +159,7 @@ def test_what_a_dead_owner_left_running_runs_again_or_fails(
 
 
 def test_a_released_job_that_must_not_run_again_fails() -> None:
-    found = decided(finish(EndingKind.RELEASED), job_in(State.WORKING, QueueOptions(on_interrupt="fail")))
+    found = decided(finish(EndingKind.RELEASED), job_in(State.WORKING, JobOptions(on_interrupt="fail")))
     assert (found.state, found.error, found.crashes) == (State.FAILED, decide.INTERRUPTED, 0)
 
 

@@ -11,7 +11,7 @@ import pytest
 from mcp_proxy_adapter.core.config.simple_config import QueueManagerConfig
 from pydantic import ValidationError
 
-from mcp_queue_plugin.model.job import QueueOptions
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.settings import QueueManagerSettings, Settings, check_settings, load_settings
 
 DEFAULTS: dict[str, Any] = {
@@ -149,7 +149,7 @@ def test_other_sections_are_not_looked_at() -> None:
 
 
 def test_a_jobs_options_default_to_the_settings() -> None:
-    options, defaults = QueueOptions(), Settings().queue_plugin.job_defaults
+    options, defaults = JobOptions(), Settings().queue_plugin.job_defaults
     assert (options.max_crashes, options.on_interrupt, options.stop_grace_seconds) == (
         defaults.max_crashes,
         defaults.on_interrupt,
