@@ -68,7 +68,7 @@ def test_a_commands_parameters_are_those_of_its_schema(name: str) -> None:
 
 def test_every_key_of_a_record_is_documented() -> None:
     add = Add(submission=Submission(job_id="1", job_type="t", target="m:C"), params=b"{}", start=True)
-    answered = record(Answer(decide.add(add, uid=1, version=1, now=0.0)))
+    answered = record(Answer(decide.add(add, uid=1, at=decide.Moment(0.0, 0.0, 1))))
     assert documented_keys(COMMANDS, "## The record") == set(answered)
 
 
