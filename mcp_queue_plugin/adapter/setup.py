@@ -10,6 +10,9 @@ from pathlib import Path
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.leftovers import new_temporary_path
 from mcp_queue_plugin.engine.values import EngineOptions
+from mcp_queue_plugin.model.admission import LimitRules
+from mcp_queue_plugin.model.options import DEFAULT_QUEUE
+from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.settings import Settings
 from mcp_queue_plugin.workers.protocol import Setup
 
@@ -46,4 +49,21 @@ def engine_options(settings: Settings) -> EngineOptions:
         max_concurrent_jobs=manager.max_concurrent_jobs,
         min_workers=min(plugin.workers.min, manager.max_concurrent_jobs),
         start_timeout_seconds=plugin.workers.start_timeout_seconds,
+        queues=queue_rules(settings),
+        limits=LimitRules(
+            max_jobs=manager.max_queue_size,
+            max_jobs_by_name=manager.per_job_type_limits or {},
+            overflow=plugin.limits.overflow,
+        ),
+        retention_seconds=manager.completed_job_retention_seconds,
+        tombstone_seconds=plugin.retention.tombstone_seconds,
     )
+
+
+def queue_rules(settings: Settings) -> dict[str, QueueRule]:
+    """The rules of every queue that a job may name."""
+    plugin = settings.queue_plugin
+    return {DEFAULT_QUEUE: QueueRule(overflow=plugin.limits.overflow)} | {
+        name: QueueRule(**{**queue.model_dump(), "overflow": queue.overflow or plugin.limits.overflow})
+        for name, queue in plugin.queues.items()
+    }
