@@ -10,7 +10,7 @@ from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.operations import Done, Due, Operation, Outcome, OutcomeCallback, Sweep
-from mcp_queue_plugin.model.retention import sweep_interval_seconds
+from mcp_queue_plugin.model.retention import SWEEP_MIN_SECONDS, sweep_interval_seconds
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
@@ -96,8 +96,8 @@ class Retention:
         self._closed = False
 
     def open(self) -> None:
-        """Begin, with a first sweep now."""
-        self._submit(self._sweep, self._on_done)
+        """Begin; what is over since long ago goes soon after the start."""
+        self._sweep_in(SWEEP_MIN_SECONDS)
 
     def close(self) -> None:
         """Sweep no more."""
@@ -105,9 +105,10 @@ class Retention:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _sweep_in(self, seconds: float) -> None:
+        if not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._submit, self._sweep, self._on_done)
+
     def _on_done(self, outcome: Outcome | QueueError) -> None:
-        if self._closed:
-            return
         # A full batch leaves the store to others for a turn, and goes on.
-        seconds = 0.0 if isinstance(outcome, Done) and outcome.more else self._interval_seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.open)
+        self._sweep_in(0.0 if isinstance(outcome, Done) and outcome.more else self._interval_seconds)

@@ -79,6 +79,8 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         counts=Counts(by_state={}),
         workers=workers,
         max_concurrent_jobs=1,
+        queues=(),
+        jobs_ready=False,
         waiting_calls=0,
         oldest_queued_at=None,
         issues=(),
