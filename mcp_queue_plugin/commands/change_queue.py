@@ -25,7 +25,7 @@ class SetQueueCommand(QueueCommand):
     paused: ClassVar[bool]
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
-        """Answer the state of the queue."""
+        """Answer the queue in numbers, as in ``queue_health``."""
         return {"queue": msgspec.to_builtins(await manager.engine.set_queue(params["queue"], paused=self.paused))}
 
 

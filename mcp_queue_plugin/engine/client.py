@@ -12,18 +12,17 @@ from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.connection import Connection
 from mcp_queue_plugin.engine.notices import ClientEvents
-from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions, Listing
+from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions, Listing, QueueReport
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import InvalidParameters, JobNotFound
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
-from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Setup, decode
 
-PageT = TypeVar("PageT", Listing, LogPage, EngineHealth, QueueState)
+PageT = TypeVar("PageT", Listing, LogPage, EngineHealth, QueueReport)
 
 
 class EngineClient:
@@ -79,10 +78,10 @@ class EngineClient:
             lambda number: border.JobRequest(number=number, job_id=self._named(job_id), with_place=with_place),
         )
 
-    async def set_queue(self, name: str, *, paused: bool) -> QueueState:
+    async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
         """Pause or resume a queue; see ``Engine.set_queue``."""
         return await self._ask_page(
-            QueueState,
+            QueueReport,
             Verb.SET_QUEUE,
             lambda number: border.QueueRequest(number=number, name=storable(name), paused=paused),
         )

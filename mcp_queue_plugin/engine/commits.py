@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mcp_queue_plugin.engine.tasks import spawn
-from mcp_queue_plugin.errors import StoreUnavailable
+from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.operations import Applied, Claim, Done, Finish, Operation, Outcome, OutcomeCallback, Report
 from mcp_queue_plugin.model.states import State
@@ -89,6 +89,23 @@ class Committer:
         if not isinstance(operation, _OF_ATTEMPTS):
             self._held = False
         self._begin()
+
+    async def committed(self, operation: Operation) -> Outcome:
+        """Put ``operation`` into the next group and wait for its outcome.
+
+        Raises:
+            QueueError: the commit failed.
+        """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: Outcome | QueueError) -> None:
+            if isinstance(outcome, QueueError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.submit(operation, settle)
+        return await future
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Wait until everything submitted is committed; False if it was not within the time."""

@@ -25,7 +25,6 @@ from mcp_queue_plugin.model.operations import (
     Outcome,
     merged,
 )
-from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.workers.pool import WorkerPool
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 
@@ -101,10 +100,6 @@ class Dispatcher:
         for change in changes:
             self._lanes.on_change(change.job)
         self.dispatch()
-
-    def on_queue_state(self, state: QueueState) -> None:
-        """Take note of the committed state of a queue."""
-        self._lanes.of(state.name).state = state
 
     def dispatch(self) -> None:
         """Give the free workers their next jobs, and ask for workers if there are too few."""

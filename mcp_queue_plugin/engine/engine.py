@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
@@ -16,7 +16,7 @@ from mcp_queue_plugin.engine.reading import Reading
 from mcp_queue_plugin.engine.report import queue_reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.timed import Retention, Scheduler
-from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, Reply
+from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, QueueReport, Reply
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import InvalidParameters, QueueError, QueueFull
 from mcp_queue_plugin.model.admission import EVICTED, Limit, limits_of
@@ -35,7 +35,6 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
-from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import ENDED_STATES, State
 from mcp_queue_plugin.store.protocol import Capabilities, JobStore
 from mcp_queue_plugin.workers.protocol import Setup
@@ -135,11 +134,12 @@ class Engine:
         queue = job.options.queue
         self._change(retry, job_id, lambda answer: reply(self._with_retry_after(answer, queue)))
 
-    def set_queue(self, name: str, *, paused: bool, reply: Callable[[QueueState | QueueError], None]) -> None:
-        """Pause or resume a queue; what runs of it runs on.
+    async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
+        """Pause or resume a queue, after the commit; what runs of it runs on.
 
         Raises:
             InvalidParameters: there is no such queue.
+            StoreUnavailable: the commit failed.
         """
         if name not in self._options.queues:
             known = sorted(self._options.queues)
@@ -151,14 +151,12 @@ class Engine:
                 got=name,
             )
 
-        def on_outcome(outcome: Outcome | QueueError) -> None:
-            if isinstance(outcome, Done) and outcome.queue is not None:
-                self._dispatcher.on_queue_state(outcome.queue)
-                reply(outcome.queue)
-            elif isinstance(outcome, QueueError):
-                reply(outcome)
-
-        self._committer.submit(SetQueue(name, paused), on_outcome)
+        outcome = await self._committer.committed(SetQueue(name, paused))
+        assert isinstance(outcome, Done)
+        assert outcome.queue is not None
+        self._lanes.of(name).state = outcome.queue
+        self._dispatcher.dispatch()
+        return next(report for report in await self._queue_reports() if report.name == name)
 
     def stop(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
         """Stop a job; the answer comes when it has let go, or after a while with the job still ``stopping``."""
@@ -178,18 +176,21 @@ class Engine:
 
     async def health(self) -> EngineHealth:
         """Say how the queue is."""
-        workers = self._dispatcher.broken is None
         return EngineHealth(
             capabilities=self._store.capabilities,
             counts=await self._store.counts(),
             workers=self._dispatcher.pool.statistics(),
             max_concurrent_jobs=self._options.max_concurrent_jobs,
-            queues=queue_reports(self._lanes, await self._store.queues(), self._clock(), workers=workers),
+            queues=await self._queue_reports(),
             waiting_calls=len(self.reading.watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
             jobs_ready=bool(self._lanes.ready(self._clock())),
             issues=self._issues(),
         )
+
+    async def _queue_reports(self) -> tuple[QueueReport, ...]:
+        workers = self._dispatcher.broken is None
+        return queue_reports(self._lanes, await self._store.queues(), self._clock(), workers=workers)
 
     def _issues(self) -> tuple[str, ...]:
         issues = []

@@ -16,7 +16,6 @@ from mcp_queue_plugin.engine.values import Answer, Reply
 from mcp_queue_plugin.errors import EngineNotRunning, InvalidParameters, ProtocolViolation, QueueError
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending
-from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.workers.protocol import Frame, decode
 
 Serving = Coroutine[Any, Any, None]
@@ -126,16 +125,10 @@ class Requests:
         self._let_go(self.engine.delete, frame)
 
     def set_queue(self, frame: Frame) -> None:
-        """SET_QUEUE."""
+        """SET_QUEUE. Its commit holds up no other request."""
         request = decode(frame.header, border.QueueRequest)
-
-        def reply(answer: QueueState | QueueError) -> None:
-            if isinstance(answer, QueueError):
-                self.answer(request.number, answer)
-            else:
-                self._send_page(request.number, answer)
-
-        self.engine.set_queue(request.name, paused=request.paused, reply=reply)
+        report = self._answer_page(request.number, self.engine.set_queue(request.name, paused=request.paused))
+        spawn(self.serve_in_turn([(frame, report)]), name="set queue")
 
     async def status(self, frame: Frame) -> None:
         """STATUS."""
@@ -201,10 +194,7 @@ class Requests:
         return self.engine.reading.placed(reply) if request.with_place else reply
 
     async def _answer_page(self, number: int, page: Coroutine[Any, Any, object]) -> None:
-        self._send_page(number, await page)
-
-    def _send_page(self, number: int, page: object) -> None:
-        self._send(Verb.PAGE, border.PageReply(number=number), msgspec.json.encode(page))
+        self._send(Verb.PAGE, border.PageReply(number=number), msgspec.json.encode(await page))
 
 
 _HANDLERS: dict[Verb, Handler] = {
