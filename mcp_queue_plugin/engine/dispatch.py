@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
@@ -70,7 +71,6 @@ class Dispatcher:
         )
         self._lanes = lanes
         self._claims = claims
-        self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
         self._reserved = 0
@@ -105,23 +105,24 @@ class Dispatcher:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
         if self._closing or self._committer.failure is not None:
             return
-        now = self._clock()
         if self._pool.idle_count == self._reserved and not self._pool.can_grow:
             return
-        if self._lanes.unread(now):
+        now = time.monotonic()
+        lanes = self._lanes.may_start(now)
+        if any(lane.waiting.wants_more for lane in lanes):
             # Whose job goes first is known only when all heads are.
             self._read_ahead()
             return
-        ready = self._lanes.ready(now)
-        while ready and self._pool.idle_count > self._reserved:
-            lane = next_of(ready)
+        while lanes and self._pool.idle_count > self._reserved:
+            lane = next_of(lanes)
             self._begin(lane, *lane.take())
-            if self._lanes.unread(now):
+            if not lane.free_slots(now) or not lane.waiting.may_have_jobs:
+                lanes.remove(lane)
+            elif lane.waiting.wants_more:
                 self._read_ahead()
                 return
-            ready = self._lanes.ready(now)
-        if ready and self._pool.can_grow:
-            self._pool.demand(sum(min(len(lane.waiting), lane.free_slots(now)) for lane in ready))
+        if lanes and self._pool.can_grow:
+            self._pool.demand(sum(min(len(lane.waiting), lane.free_slots(now)) for lane in lanes))
         self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
@@ -202,14 +203,15 @@ class Dispatcher:
         if not lane.rule.paced:
             lane.running.discard(token.uid)
         finish = Finish(token=token, ending=ending, jitter=_jitter(), changes=merged(gathered, changes), log=log)
-        self._committer.submit(finish, lambda outcome: self._on_finished(token, lane, outcome))
+        self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
 
-    def _on_finished(self, token: Token, lane: Lane, outcome: Outcome | QueueError) -> None:
-        if isinstance(outcome, Applied) and outcome.queue is not None:
-            lane.state = outcome.queue
+    def _on_finished(self, finish: Finish, lane: Lane, outcome: Outcome | QueueError) -> None:
+        began = finish.ending.kind is not EndingKind.RECALLED
+        if began and isinstance(outcome, Applied) and outcome.queue is not None:
+            lane.on_ended(outcome.queue, time.monotonic())
         if lane.rule.paced:
             # Only now is it known how long the queue has to wait.
-            lane.running.discard(token.uid)
+            lane.running.discard(finish.token.uid)
             self.dispatch()
 
     def _wait_for_opening(self, now: float) -> None:
@@ -226,8 +228,9 @@ class Dispatcher:
 
     async def _read(self) -> None:
         try:
-            for lane in self._lanes.unread(self._clock()):
-                await lane.waiting.read(len(self._claims))
+            for lane in self._lanes.may_start(time.monotonic()):
+                if lane.waiting.wants_more:
+                    await lane.waiting.read(len(self._claims))
         except StoreUnavailable as error:
             logger.error("The queue cannot be read, which is tried again: %s", error)
             asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)

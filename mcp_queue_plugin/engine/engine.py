@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from mcp_queue_plugin.clock import Clock
@@ -26,7 +27,6 @@ from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
     Delete,
-    Done,
     Ending,
     Operation,
     Outcome,
@@ -88,7 +88,7 @@ class Engine:
         interrupted = sum(job.state is not State.SCHEDULED for job in recovered)
         if interrupted:
             logger.warning("Recovered %d jobs that were running when their server ended", interrupted)
-        await self._lanes.open()
+        await self._lanes.open(self._clock(), time.monotonic())
         await self._scheduler.open()
         self._committer.start()
         for retention in self._retentions:
@@ -141,8 +141,8 @@ class Engine:
             InvalidParameters: there is no such queue.
             StoreUnavailable: the commit failed.
         """
-        if name not in self._options.queues:
-            known = sorted(self._options.queues)
+        if name not in self._lanes:
+            known = sorted(lane.state.name for lane in self._lanes)
             raise InvalidParameters(
                 f"there is no queue {name!r}; there are: {', '.join(known)}",
                 field="queue",
@@ -150,11 +150,8 @@ class Engine:
                 expected=known,
                 got=name,
             )
-
-        outcome = await self._committer.committed(SetQueue(name, paused))
-        assert isinstance(outcome, Done)
-        assert outcome.queue is not None
-        self._lanes.of(name).state = outcome.queue
+        await self._committer.committed(SetQueue(name, paused))
+        self._lanes.of(name).on_paused(paused=paused)
         self._dispatcher.dispatch()
         return next(report for report in await self._queue_reports() if report.name == name)
 
@@ -184,13 +181,13 @@ class Engine:
             queues=await self._queue_reports(),
             waiting_calls=len(self.reading.watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
-            jobs_ready=bool(self._lanes.ready(self._clock())),
+            jobs_ready=any(len(lane.waiting) for lane in self._lanes.may_start(time.monotonic())),
             issues=self._issues(),
         )
 
     async def _queue_reports(self) -> tuple[QueueReport, ...]:
         workers = self._dispatcher.broken is None
-        return queue_reports(self._lanes, await self._store.queues(), self._clock(), workers=workers)
+        return queue_reports(self._lanes, await self._store.queues(), time.monotonic(), workers=workers)
 
     def _issues(self) -> tuple[str, ...]:
         issues = []
@@ -205,7 +202,7 @@ class Engine:
 
     def _with_retry_after(self, answer: Answer | QueueError, queue: str) -> Answer | QueueError:
         if isinstance(answer, QueueFull):
-            answer.data["retry_after_seconds"] = retry_after_seconds(self._lanes.outlook(queue, self._clock()))
+            answer.data["retry_after_seconds"] = retry_after_seconds(self._lanes.outlook(queue, time.monotonic()))
         return answer
 
     def _stop_timers(self) -> None:
