@@ -47,15 +47,16 @@ def dotted(path: SettingPath) -> str:
 
 
 def nearest(path: SettingPath, known: Iterable[SettingPath]) -> SettingPath | None:
-    """The path among ``known`` that was probably meant: a similar name in the same section, or else in any other."""
+    """The path among ``known`` that was probably meant: one of a similar name, in the same section or in any other."""
     everywhere: dict[str, SettingPath] = {}
     beside: dict[str, SettingPath] = {}
     for candidate in sorted((named_as(path, general) for general in known), key=_is_general):
         everywhere.setdefault(candidate[-1], candidate)
         if candidate[:-1] == path[:-1]:
             beside[candidate[-1]] = candidate
-    for names in (beside, everywhere):
-        for match in get_close_matches(path[-1], names, n=1):
+    # A misspelt key is where it belongs, a misplaced one is spelt well; what is only a little similar is a guess.
+    for names, likeness in ((beside, 0.8), (everywhere, 1.0), (beside, 0.6), (everywhere, 0.6)):
+        for match in get_close_matches(path[-1], names, n=1, cutoff=likeness):
             return names[match]
     return None
 

@@ -241,8 +241,9 @@ class PluginSettings(Section):
         Mapping[QueueName, NamedQueueSettings], Field(json_schema_extra={"additionalProperties": False})
     ] = setting(
         {},
-        "Named queues beside `default`, which is always there and can be given rules here too: an object from a "
-        "queue's name to its settings.",
+        "The named queues: an object from a queue's name to its settings. `default` is always there and can be given "
+        "settings here like any other. A name has up to 100 lower-case letters and digits, in parts joined by one `_` "
+        "or `-`.",
     )
     job_defaults: JobDefaults = JobDefaults()
     limits: LimitSettings = LimitSettings()
