@@ -75,13 +75,13 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         priority: Higher goes first within a queue.
         delay_seconds: Not before so many seconds have passed since the start.
         run_at: Not before this time: an aware ``datetime``, an ISO 8601 text with an offset, or seconds since the
-            epoch. A time that has passed means at once. This and ``delay_seconds`` are one decision: who says the one
-            takes back what others say of the other, and nobody may say both.
+            epoch. A time that has passed means at once. A call's ``run_at`` takes back the class's ``delay_seconds``,
+            and the other way round; both in one place are refused.
         timeout_seconds: How long one attempt may run; None for no limit.
         max_retries: How often a job that fails runs again.
         retry_base_seconds: The longest wait before the first retry; it doubles with each.
-        retry_max_seconds: The longest wait before any retry, also where ``retry_base_seconds`` of somebody else is
-            longer; nobody may contradict himself.
+        retry_max_seconds: The longest wait before any retry, also where somebody else's ``retry_base_seconds`` is
+            longer; a shorter one than that in the same place is refused.
         retry_on: The exception types that are worth a retry, as types or by name, bare or with their module;
             subclasses count. Empty means all. A time-out counts as ``JobTimeout``, an error that a command returned as
             ``"ErrorResult"``.

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from hypothesis import given, reject
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -18,6 +18,9 @@ from tests.unit.model.odd_values import Boom, Lane, Level, Number, Text, Ugly, U
 QUEUES = ("default", "llm", "gpu")
 DEFAULTS = JobOptions()
 FIELDS = QueueOptions.__struct_fields__
+
+# The machine may be busy with other things.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 numbers = st.one_of(st.integers(), st.floats(), st.booleans(), st.sampled_from([10**400, Number(2), Level.HIGH]))
 texts = st.one_of(
@@ -61,6 +64,7 @@ def decided(*layers: Any) -> tuple[JobOptions, str | None] | InvalidParameters:
         return error
 
 
+@patient
 @given(layers=st.lists(st.one_of(some_options, wild_options, anything), max_size=3))
 def test_options_are_refused_by_name_or_can_be_kept(layers: list[Any]) -> None:
     answer = decided(*layers)
@@ -77,12 +81,14 @@ def test_options_are_refused_by_name_or_can_be_kept(layers: list[Any]) -> None:
         assert key is None or 1 <= len(key) <= 200
 
 
+@patient
 @given(field=st.sampled_from(FIELDS), value=anything)
 def test_a_value_is_taken_or_refused_under_its_own_name(field: str, value: Any) -> None:
     answer = decided(QueueOptions(**{field: value}))
     assert not isinstance(answer, InvalidParameters) or answer.data["field"] == field
 
 
+@patient
 @given(layers=st.lists(some_options, max_size=4))
 def test_each_option_is_that_of_the_first_who_says_it(layers: list[QueueOptions]) -> None:
     answer = decided(*layers)

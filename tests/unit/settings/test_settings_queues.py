@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_queue_plugin.settings import NamedQueueSettings, PluginSettings, Problem, check_settings, load_settings
@@ -71,6 +71,7 @@ def test_the_schema_allows_no_other_names() -> None:
     assert all(re.fullmatch(pattern, name) for name in NAMES)
 
 
+@settings(deadline=None)
 @given(name=st.from_regex(r"[a-z0-9]+([_-][a-z0-9]+)*", fullmatch=True).filter(lambda name: len(name) <= 100))
 def test_every_queues_name_survives_its_variable(name: str) -> None:
     variable = variable_name(("queue_plugin", "queues", name, "max_queue_size"))
