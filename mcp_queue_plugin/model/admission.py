@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
+from mcp_queue_plugin.allowed import Overflow
 from mcp_queue_plugin.model.job import Job, Submission
-from mcp_queue_plugin.model.queues import Overflow, QueueRule
+from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.states import PENDING_STATES, RUNNING_STATES, State
 
 EVICTED = "evicted"

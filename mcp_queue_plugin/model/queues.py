@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-Overflow = Literal["evict_oldest", "reject"]
+from mcp_queue_plugin.allowed import Overflow
 
 FIRST_AVERAGE_SECONDS = 60.0
 """What a job is expected to take before one has ended."""
