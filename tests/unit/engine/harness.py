@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,14 @@ class FragileStore(MemoryStore):
     async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
         self._read()
         return await super().queued(queue, limit)
+
+    async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
+        self._read()
+        return await super().positions(jobs)
+
+    async def next_due(self) -> float | None:
+        self._read()
+        return await super().next_due()
 
     def _read(self) -> None:
         if self.read_failure is not None:

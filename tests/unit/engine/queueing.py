@@ -78,7 +78,8 @@ async def disappears(host: Host, *job_ids: str) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         for job_id in job_ids:
             with suppress(JobNotFound):
-                while await host.status(job_id):
+                while True:
+                    await host.status(job_id)
                     await asyncio.sleep(POLL_SECONDS)
 
 
