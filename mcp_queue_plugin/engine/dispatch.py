@@ -24,6 +24,8 @@ from mcp_queue_plugin.model.operations import (
     Outcome,
     merged,
 )
+from mcp_queue_plugin.model.options import Isolation
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.pool import WorkerPool
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
@@ -50,23 +52,21 @@ class Dispatcher:
         committer: Committer,
         *,
         max_workers: int,
-        min_workers: int,
-        start_timeout_seconds: float,
+        rules: WorkerRules,
         clock: Clock,
         on_ready: Callable[[Ready], None],
     ) -> None:
         """Run at most ``max_workers`` jobs of ``store`` at once; operations go to ``committer``."""
         self._pool = WorkerPool(
             max_workers=max_workers,
-            min_workers=min_workers,
-            start_timeout_seconds=start_timeout_seconds,
+            rules=rules,
             events=self,
             clock=clock,
         )
         self._claims: dict[int, Token] = {}
         """The claims that are not committed yet, by the job's uid."""
-        self._reserved = 0
-        """Free workers that wait for the claim of their job to be committed."""
+        self._reserved: list[Isolation] = []
+        """The isolation of each job that begins, on a worker that is free now, once its claim is committed."""
         self._lookahead = Lookahead(store, depth=LOOKAHEAD_JOBS, is_claimed=self._claims.__contains__)
         self._on_ready = on_ready
         self._committer = committer
@@ -96,15 +96,15 @@ class Dispatcher:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
         if self._closing or self._committer.failure is not None:
             return
-        while self._pool.idle_count > self._reserved:
-            queued = self._lookahead.take()
+        while self._pool.free() > len(self._reserved):
+            queued = self._lookahead.take(fresh=self._pool.free("fresh") > self._reserved.count("fresh"))
             if queued is None:
                 break
             self._begin(*queued)
         if self._lookahead.wants_more:
             self._read_ahead()
-        elif len(self._lookahead) and self._pool.can_grow:
-            self._pool.demand(len(self._lookahead))
+        else:
+            self._pool.demand(self._lookahead.waiting)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
         """Make the worker of a job that is ``stopping`` let go, by force after the grace time."""
@@ -147,7 +147,7 @@ class Dispatcher:
         token = Token(job.uid, job.attempt + 1)
         self._claims[job.uid] = token
         if job.options.on_interrupt == "fail":
-            self._reserved += 1
+            self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
         # A short job's claim and end then share one commit.
@@ -156,7 +156,7 @@ class Dispatcher:
 
     def _run(self, job: Job, params: bytes, token: Token) -> None:
         run = Run(token=token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)
-        self._pool.run(run, params)
+        self._pool.run(run, params, job.options)
 
     def _on_claimed(self, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
@@ -166,10 +166,10 @@ class Dispatcher:
 
     def _on_claimed_first(self, job: Job, params: bytes, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
-        self._reserved -= 1
+        self._reserved.remove(job.options.isolation)
         if not isinstance(outcome, Applied):
             self.dispatch()
-        elif self._pool.idle_count == 0:
+        elif self._pool.free(job.options.isolation) == 0:
             self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
         else:
             self._run(job, params, token)
@@ -189,6 +189,5 @@ class Dispatcher:
             logger.error("The queue cannot be read, which is tried again: %s", error)
             asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)
             return
-        if len(self._lookahead) or self._lookahead.wants_more:
-            # On the next turn, when this read is over and another may begin.
-            asyncio.get_running_loop().call_soon(self.dispatch)
+        # On the next turn, when this read is over and another may begin.
+        asyncio.get_running_loop().call_soon(self.dispatch)

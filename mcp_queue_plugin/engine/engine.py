@@ -59,8 +59,7 @@ class Engine:
             store,
             self._committer,
             max_workers=options.max_concurrent_jobs,
-            min_workers=options.min_workers,
-            start_timeout_seconds=options.start_timeout_seconds,
+            rules=options.workers,
             clock=clock,
             on_ready=events.on_ready,
         )

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.scaling import Demand
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
@@ -31,11 +32,14 @@ class Lookahead:
         self._depth = depth
         self._is_claimed = is_claimed
         self._jobs: OrderedDict[int, Queued] = OrderedDict()
+        self._fresh: set[int] = set()
+        """Those of them that need a fresh worker."""
         self._may_be_more = True
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> Demand:
         """How many jobs are known to wait."""
-        return len(self._jobs)
+        return Demand(len(self._jobs) - len(self._fresh), len(self._fresh))
 
     @property
     def wants_more(self) -> bool:
@@ -58,18 +62,29 @@ class Lookahead:
         for job, params in found:
             if not self._is_claimed(job.uid):
                 self._jobs[job.uid] = (job, params)
+                if job.options.isolation == "fresh":
+                    self._fresh.add(job.uid)
         self._may_be_more = self._may_be_more or len(found) == limit
 
-    def take(self) -> Queued | None:
-        """The next job, which is forgotten here; None if none is known."""
-        return self._jobs.popitem(last=False)[1] if self._jobs else None
+    def take(self, *, fresh: bool) -> Queued | None:
+        """The next job, which is forgotten here; None if none is known.
+
+        Without ``fresh`` it is the next that does not need a fresh worker.
+        """
+        uid = next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)
+        return None if uid is None else self._forget(uid)
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change."""
         if job.state is not State.QUEUED:
-            self._jobs.pop(job.uid, None)
+            self._forget(job.uid)
             return
         self._may_be_more = True
         if self._jobs and precedes(job, next(reversed(self._jobs.values()))[0]):
             # It belongs among those already read: read again, in the store's order.
             self._jobs.clear()
+            self._fresh.clear()
+
+    def _forget(self, uid: int) -> Queued | None:
+        self._fresh.discard(uid)
+        return self._jobs.pop(uid, None)

@@ -10,9 +10,10 @@ import msgspec
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queries import Counts
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.pool import WorkerStatistics
 from mcp_queue_plugin.workers.protocol import Ready
+from mcp_queue_plugin.workers.statistics import WorkerStatistics
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +23,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     durability: Literal["full", "normal"]
     temporary: bool
     max_concurrent_jobs: int
-    min_workers: int
-    start_timeout_seconds: float
+    workers: WorkerRules
 
 
 class Answer(NamedTuple):

@@ -31,12 +31,16 @@ class EndingKind(StrEnum):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of an attempt. ``result`` is a JSON document in UTF-8, kept as it came."""
+    """The end of an attempt. ``result`` is a JSON document in UTF-8, kept as it came.
+
+    ``error_kinds`` are the names by which ``retry_on`` knows the error; they are not stored.
+    """
 
     kind: EndingKind
     result: bytes | None = None
     error: ErrorInfo | None = None
     completed_with_error: bool = False
+    error_kinds: tuple[str, ...] = ()
 
 
 class LogChunk(msgspec.Struct, frozen=True):

@@ -15,6 +15,8 @@ from importlib import import_module
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, TextIO, cast
 
+from mcp_queue_plugin.workers import stacks
+
 GRACE_SECONDS = 0.05
 """How long threads and child processes that are about to end may take."""
 
@@ -135,6 +137,7 @@ class Surroundings:
                 # None stands for a handler that C has installed: Python cannot put it back.
                 if now is not before and before is not None:
                     signal.signal(number, cast("signal.Handlers", before))
+            stacks.show_on_sigterm()
 
     def _stray_threads(self) -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if not thread.daemon and thread not in self._threads]

@@ -35,7 +35,7 @@ from mcp_queue_plugin.model.queries import Counts, LogEntry, LogPage
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.pool import WorkerStatistics
+from mcp_queue_plugin.workers.statistics import WorkerStatistics
 
 NOW = 1_000_000.0
 
@@ -171,7 +171,19 @@ def health(**fields: Any) -> EngineHealth:
     known: dict[str, Any] = {
         "capabilities": Capabilities(backend="sqlite", durable=True, path="/x/queue.db"),
         "counts": Counts(by_state={}),
-        "workers": WorkerStatistics(started=1, idle=1, busy=0, starting=0, crashed_total=0, pids=(1,), last_error=None),
+        "workers": WorkerStatistics(
+            started=1,
+            idle=1,
+            busy=0,
+            starting=0,
+            crashed_total=0,
+            recycled_total=0,
+            idle_ended_total=0,
+            held_back_by=None,
+            pids=(1,),
+            last_error=None,
+            processes=(),
+        ),
         "max_concurrent_jobs": 10,
         "waiting_calls": 2,
         "oldest_queued_at": None,
@@ -239,7 +251,7 @@ def test_a_store_in_memory_is_a_private_temporary_file() -> None:
     assert first.temporary
     assert second.temporary
     assert first.path != second.path
-    assert (first.durability, first.max_concurrent_jobs, first.min_workers) == ("normal", 10, 1)
+    assert (first.durability, first.max_concurrent_jobs, first.workers.min_workers) == ("normal", 10, 1)
 
 
 def test_a_durable_store_lies_at_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +262,7 @@ def test_a_durable_store_lies_at_its_path(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_no_more_workers_are_kept_than_jobs_may_run() -> None:
     config = {"queue_manager": {"max_concurrent_jobs": 2}, "queue_plugin": {"workers": {"min": 8}}}
-    assert engine_options(load_settings(config, environ={})).min_workers == 2
+    assert engine_options(load_settings(config, environ={})).workers.min_workers == 2
 
 
 def test_a_worker_is_set_up_as_the_server_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ async def test_a_worker_that_does_not_become_ready_is_told(runner: str, timeout_
     async with running(runner, start_timeout_seconds=timeout_seconds) as harness:
         await until(lambda: harness.broken)
         assert says in harness.broken[0].message
-        assert harness.pool.idle_count == 0
+        assert harness.pool.free() == 0
         if runner == "exiting":
             assert harness.broken[0].data["stderr_tail"] == "gone before it began"
 
@@ -174,7 +174,7 @@ async def test_a_broken_worker_that_does_not_go_is_ended(tmp_path: Path, monkeyp
 async def test_a_worker_that_ignores_its_retirement_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "RETIRE_SECONDS", 0.05)
     async with fake(tmp_path, READY + "time.sleep(3600)") as harness:
-        await until(lambda: harness.pool.idle_count)
+        await until(lambda: harness.pool.free())
         assert await harness.pool.close(20) == []
         assert harness.pool.statistics().pids == ()
 

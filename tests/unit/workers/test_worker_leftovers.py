@@ -100,6 +100,6 @@ async def test_three_hundred_jobs_leak_no_descriptor() -> None:
         warm = open_descriptors()
         for number in range(300):
             await harness.end("leave_process" if number % 30 == 29 else "say", 1)
-        await until(lambda: harness.pool.idle_count == 2)
+        await until(lambda: harness.pool.free() == 2)
         assert open_descriptors() == warm
     assert open_descriptors() == before
