@@ -43,8 +43,8 @@ class Lookahead:
 
     @property
     def wants_more(self) -> bool:
-        """Whether reading the store may find jobs for ``take``."""
-        return self._may_be_more and not self._jobs
+        """Whether reading the store may find jobs for ``take``, beside those that wait for a fresh worker."""
+        return self._may_be_more and len(self._fresh) == len(self._jobs) < self._depth
 
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.

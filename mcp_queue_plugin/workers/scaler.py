@@ -62,8 +62,7 @@ class Scaler:
     def demand(self, demand: Demand) -> None:
         """Work towards workers for so many jobs that wait."""
         before, self._demand = self._demand, demand
-        full = len(self._members.processes) >= self._limits.max_workers
-        if demand != before and not (full and demand.fresh == before.fresh == 0):
+        if demand != before and not self._cannot_help(demand, before):
             self.adjust()
 
     def ready(self, worker: Worker) -> None:
@@ -108,6 +107,12 @@ class Scaler:
         """Change nothing any more."""
         self._guard.release()
         self._idle_timer.cancel()
+
+    def _cannot_help(self, *demands: Demand) -> bool:
+        """Whether a pool that is full has nothing to do for warm jobs: so it is most of the time when many wait."""
+        members = self._members
+        full = len(members.processes) >= self._limits.max_workers and members.successor is None
+        return full and not members.parting and not any(demand.fresh for demand in demands)
 
     def _start(self, count: int) -> None:
         for _ in range(count):

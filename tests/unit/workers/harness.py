@@ -20,6 +20,7 @@ from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.workers.pool import WorkerPool
+from mcp_queue_plugin.workers.process import WorkerState
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 from tests.unit.workers import jobs, mischief
 
@@ -66,6 +67,12 @@ def living_children() -> set[int]:
 
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def pending_timers() -> list[asyncio.TimerHandle]:
+    """What the running loop will do later: nothing at all, if nothing is polled."""
+    scheduled: list[asyncio.TimerHandle] = vars(asyncio.get_running_loop())["_scheduled"]
+    return [timer for timer in scheduled if not timer.cancelled()]
 
 
 class Harness:
@@ -149,6 +156,11 @@ class Harness:
         token = await self.start(target, value, **options)
         await until(lambda: token in self.progress)
         return token
+
+    def is_ready(self, pid: int) -> bool:
+        """Whether a worker could run a job now, also one that still waits for the place of another."""
+        workers = self.pool._members.processes
+        return any(worker.pid == pid and worker.state is WorkerState.IDLE for worker in workers)
 
     def text(self, token: Token, stream: str = "stdout") -> str:
         return b"".join(chunk.data for chunk in self.log.get(token, []) if chunk.stream == stream).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -198,3 +199,38 @@ async def leave_stubborn_task(_: None) -> None:
 async def close_loop(_: None) -> None:
     asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
     await asyncio.sleep(3600)
+
+
+def keep_memory(megabytes: int) -> int:
+    state["memory"] = bytearray(b"x") * (megabytes << 20)
+    return os.getpid()
+
+
+def stuck_in_c(_: None) -> None:
+    """Deaf to SIGTERM, and in a call that runs no Python code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    current_job().set_step("working")
+    ctypes.CDLL(None).sleep(3600)
+
+
+def wait_in_kernel(fifo: str) -> int:
+    """Start a program whose input is a FIFO: the kernel lets nothing interrupt us before somebody opens it."""
+    current_job().set_step("working")
+    opened = (os.POSIX_SPAWN_OPEN, 0, fifo, os.O_RDONLY, 0)
+    return os.waitpid(os.posix_spawn("/bin/true", ["true"], {}, file_actions=[opened]), 0)[1]
+
+
+def set_own_sigterm(_: None) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+def fork_and_terminate(_: None) -> int:
+    """The signal that ended a process that we forked off."""
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(sending, b"!")
+        time.sleep(3600)
+    os.read(receiving, 1)
+    os.kill(child, signal.SIGTERM)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
