@@ -77,6 +77,8 @@ class Streams:
         if self._ruined:
             self._ruined = False
             self._stdout, self._stderr = _text_stream(1), _text_stream(2)
+        for stream in (self._stdout, self._stderr):
+            _put_in_order(cast("TextIOWrapper", stream))
         sys.stdin, sys.stdout, sys.stderr = self._stdin, self._stdout, self._stderr
 
 
@@ -180,6 +182,12 @@ def _move_up(descriptor: int) -> int:
     kept = _keep(descriptor)
     os.close(descriptor)
     return kept
+
+
+def _put_in_order(stream: TextIOWrapper) -> None:
+    # Looked at first: it costs a fifteenth of doing it.
+    if (stream.encoding, stream.errors, stream.line_buffering) != tuple(_TEXT.values()):
+        stream.reconfigure(**_TEXT)
 
 
 def _text_stream(descriptor: int) -> TextIO:

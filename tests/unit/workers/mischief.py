@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,7 +33,9 @@ def change_everything(_: None) -> None:
     signal.setitimer(signal.ITIMER_REAL, 3600)
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (left open on purpose)
     print("into the void")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(__file__, os.O_RDONLY), 0)
+    for descriptor in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 class _Unfriendly:
@@ -46,6 +49,12 @@ class _Unfriendly:
 def replace_streams(_: None) -> None:
     sys.stdout = _Unfriendly()
     sys.stderr.close()
+
+
+def reconfigure_streams(_: None) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, TextIOWrapper)
+        stream.reconfigure(encoding="utf-16", errors="strict", line_buffering=False)
 
 
 def close_stdout(_: None) -> None:
@@ -224,8 +233,18 @@ def set_own_sigterm(_: None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: None)
 
 
+def fork_with_own_sigterm(_: None) -> int:
+    """How a process that we forked off ended, on the signal that we handle ourselves."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    return os.WEXITSTATUS(_fork_and_terminate())
+
+
 def fork_and_terminate(_: None) -> int:
     """The signal that ended a process that we forked off."""
+    return os.WTERMSIG(_fork_and_terminate())
+
+
+def _fork_and_terminate() -> int:
     receiving, sending = os.pipe()
     child = os.fork()
     if child == 0:
@@ -233,4 +252,4 @@ def fork_and_terminate(_: None) -> int:
         time.sleep(3600)
     os.read(receiving, 1)
     os.kill(child, signal.SIGTERM)
-    return os.WTERMSIG(os.waitpid(child, 0)[1])
+    return os.waitpid(child, 0)[1]

@@ -1,4 +1,4 @@
-"""How the pool grows with the jobs that wait, holds back when the machine is short, and shrinks when nothing is to do."""
+"""How the pool grows with the jobs that wait, holds back when the machine is short, and shrinks when idle."""
 
 from __future__ import annotations
 

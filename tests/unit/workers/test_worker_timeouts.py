@@ -115,6 +115,10 @@ async def test_a_process_that_a_job_forked_off_shows_no_stack(harness: Harness) 
     assert harness.text(token, "stderr") == ""
 
 
+async def test_a_process_that_a_job_forked_off_keeps_the_jobs_own_handler(harness: Harness) -> None:
+    assert await harness.result("fork_with_own_sigterm") == 7
+
+
 async def test_many_time_outs_at_once_each_end_their_own_job() -> None:
     async with running(max_workers=3, min_workers=3) as harness:
         seconds = [0.1, 0.2, 0.3]
