@@ -43,6 +43,15 @@ async def test_a_result_too_large_for_a_frame_fails_the_job() -> None:
         ending = await harness.end("large", 1000)
         assert ending.error is not None
         assert ending.error.type == "ResultTooLarge"
+        assert ending.error_kinds == ("ResultTooLarge",)
+
+
+async def test_an_error_comes_with_the_names_by_which_it_can_be_told() -> None:
+    async with running() as harness:
+        assert (await harness.end("leave_python", 3)).error_kinds == ("SystemExit", "BaseException")
+        odd = await harness.end("fail_oddly")
+        assert odd.error_kinds == ("Odd", "no\\udc80module.Odd", "SystemExit", "BaseException")
+        assert (await harness.end("echo")).error_kinds == ()
 
 
 @pytest.mark.parametrize(
