@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from mcp_queue_plugin.model.admission import Limit
 from mcp_queue_plugin.model.job import Idempotency, Job, Submission, Token
 from mcp_queue_plugin.model.operations import (
@@ -21,7 +24,8 @@ from mcp_queue_plugin.model.operations import (
     Refused,
 )
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.model.states import PENDING_STATES, Status
 from mcp_queue_plugin.store.protocol import JobStore
 
@@ -121,23 +125,43 @@ def claim_of(job: Job) -> Claim:
     return Claim(Token(uid=job.uid, attempt=job.attempt + 1))
 
 
-async def everything(store: JobStore) -> list[object]:
-    """All that can be read of a store, in one comparable piece."""
-    pages = [await store.list_jobs(JobQuery(status=status, limit=1_000)) for status in (None, Status.DELETED)]
-    jobs = [job for page in pages for job in page.jobs]
-    queues = await store.queues()
-    pending = [job for job in jobs if job.state in PENDING_STATES]
-    return [
-        *pages,
-        *[await store.get(job_id) for job_id in sorted({job.job_id for job in jobs})],
-        *[list(await store.queued(queue, 1_000)) for queue in sorted({job.options.queue for job in jobs})],
-        await store.positions(pending),
-        queues,
-        await store.counts(),
-        await store.next_due(),
-        await store.oldest_queued_at(),
-        *[await store.result(job.uid) for job in jobs],
-    ]
+class Content(NamedTuple):
+    """All that can be read of a store."""
+
+    living: JobPage
+    deleted: JobPage
+    found: list[Job | None]
+    """By the ids of all of them."""
+    queued: dict[str, list[tuple[Job, bytes]]]
+    positions: Mapping[int, int]
+    """Of all that are pending."""
+    queues: Mapping[str, QueueFigures]
+    counts: Counts
+    next_due: float | None
+    oldest_queued_at: float | None
+    results: list[bytes | None]
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All records, tombstones included."""
+        return self.living.jobs + self.deleted.jobs
+
+
+async def everything(store: JobStore) -> Content:
+    living, deleted = [await store.list_jobs(JobQuery(status=status, limit=1_000)) for status in (None, Status.DELETED)]
+    jobs = living.jobs + deleted.jobs
+    return Content(
+        living=living,
+        deleted=deleted,
+        found=[await store.get(job_id) for job_id in sorted({job.job_id for job in jobs})],
+        queued={queue: list(await store.queued(queue, 1_000)) for queue in {job.options.queue for job in jobs}},
+        positions=await store.positions([job for job in living.jobs if job.state in PENDING_STATES]),
+        queues=await store.queues(),
+        counts=await store.counts(),
+        next_due=await store.next_due(),
+        oldest_queued_at=await store.oldest_queued_at(),
+        results=[await store.result(job.uid) for job in jobs],
+    )
 
 
 async def claim(store: JobStore, limit: int = 100, queue: str = "default") -> list[Job]:

@@ -79,7 +79,6 @@ def test_a_queues_state_survives_its_row(connection: apsw.Connection) -> None:
         assert rows.decode_queue(row) == expected
 
 
-OLDEST = "jobs_listed (status=?)"
 PLANS = [
     ("job_by_uid", "", ["INTEGER PRIMARY KEY"]),
     ("last_job", "", ["jobs_named (job_id=?)"]),
@@ -88,8 +87,8 @@ PLANS = [
     ("oldest_queued_at", "", ["COVERING INDEX jobs_queued"]),
     ("due_jobs", "", ["jobs_scheduled (not_before<?)"]),
     ("next_due", "", ["COVERING INDEX jobs_scheduled"]),
-    *(("oldest_pending", condition, [OLDEST]) for condition in _IN_SCOPE.values()),
-    *(("oldest_running", condition, [OLDEST]) for condition in _IN_SCOPE.values()),
+    *(("oldest_pending", condition, ["jobs_living (owner=?)"]) for condition in _IN_SCOPE.values()),
+    *(("oldest_running", condition, ["jobs_listed (status=?)"]) for condition in _IN_SCOPE.values()),
     ("recoverable", "", ["jobs_listed (status=?)", "jobs_listed (status=?)", "jobs_scheduled (not_before>?)"]),
     ("old_finished_jobs", "", ["jobs_finished (completed_at<?)"]),
     ("old_tombstones", "", ["jobs_deleted (deleted_at<?)"]),
