@@ -224,13 +224,16 @@ class QueueManagerIntegration:
 
     @raises_job_errors
     async def get_job_logs(self, job_id: str) -> dict[str, Any]:
-        """All lines a job wrote: ``stdout`` and ``stderr`` as lists, and their lengths.
+        """All lines that are kept of what a job wrote, ``stdout`` and ``stderr`` as lists; and how many it has written.
 
         Raises:
             QueueJobError: there is no such job.
         """
-        page = await self.engine.log(job_id, LogQuery(limit=ALL_LINES))
-        return {"job_id": job_id, **results.split_streams(page)}
+        pages = [await self.engine.log(job_id, LogQuery(limit=ALL_LINES))]
+        # To the end as it is now: a job that goes on writing is not run after.
+        while pages[-1].next_cursor < pages[0].end_cursor:
+            pages.append(await self.engine.log(job_id, LogQuery(limit=ALL_LINES, cursor=pages[-1].next_cursor)))
+        return {"job_id": job_id, **results.split_streams(*pages), "dropped_lines": pages[-1].dropped_lines}
 
     @raises_job_errors
     async def list_jobs(self) -> list[QueueJobResult]:

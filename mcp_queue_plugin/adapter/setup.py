@@ -43,6 +43,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         path=str(path),
         durability="normal" if temporary else plugin.durability,
         temporary=temporary,
+        log_bytes=plugin.limits.log_bytes,
         max_concurrent_jobs=manager.max_concurrent_jobs,
         min_workers=min(plugin.workers.min, manager.max_concurrent_jobs),
         start_timeout_seconds=plugin.workers.start_timeout_seconds,

@@ -53,7 +53,10 @@ class QueueGetJobLogsCommand(QueueCommand):
     """Read what a job wrote."""
 
     name = "queue_get_job_logs"
-    descr = "Get a job's log lines, in pages or its tail"
+    descr = (
+        "Get a job's log lines, in pages or its tail. With next_cursor of one page as cursor of the next, no line is "
+        "missed or repeated; an empty page means that there are no more as yet"
+    )
     properties: ClassVar[dict[str, Any]] = {
         "job_id": JOB_ID,
         "stream": {"type": "string", "description": "Only this stream", "enum": ["stdout", "stderr"]},
@@ -62,7 +65,10 @@ class QueueGetJobLogsCommand(QueueCommand):
         "tail": {"type": "boolean", "description": "The last lines instead of the first"},
         "wait_seconds": {
             **WAIT_SECONDS,
-            "description": "Wait up to so many seconds for lines, if there are none; cut as in queue_get_job_status",
+            "description": (
+                "Wait up to so many seconds for lines of the stream behind the cursor, if there are none yet; cut as "
+                "in queue_get_job_status"
+            ),
         },
     }
     required = ("job_id",)
@@ -82,7 +88,12 @@ class QueueGetJobLogsCommand(QueueCommand):
             "job_id": params["job_id"],
             **split_streams(page),
             "entries": [
-                {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
+                {
+                    "stream": entry.stream,
+                    "written_at": iso8601(entry.written_at),
+                    "line": entry.line,
+                    "continues": entry.continues,
+                }
                 for entry in page.entries
             ],
             "next_cursor": str(page.next_cursor),

@@ -13,6 +13,7 @@ from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
 from mcp_queue_plugin.model.job import Job, Token
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import (
     Applied,
     Changes,
@@ -20,7 +21,6 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     Outcome,
     merged,
 )
@@ -175,7 +175,7 @@ class Dispatcher:
             self._run(job, params, token)
 
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
-        gathered, log = self._reports.take(token)
+        gathered, log = self._reports.end(token)
         self._committer.submit(Finish(token=token, ending=ending, changes=merged(gathered, changes), log=log))
 
     def _read_ahead(self) -> None:

@@ -7,15 +7,17 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
+import msgspec
+
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
+from mcp_queue_plugin.engine.log_watch import LogWatchers
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, Reply
 from mcp_queue_plugin.engine.watch import Until, Watchers
 from mcp_queue_plugin.errors import JobAlreadyExists, JobNotFound, JobStateInvalid, QueueError
-from mcp_queue_plugin.model import log_lines
 from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import (
     Add,
@@ -51,8 +53,7 @@ class Engine:
         self._options = options
         self._events = events
         self._watchers = Watchers()
-        self._log_growth: dict[str, asyncio.Event] = {}
-        """Set when the log of a job, by its public id, has grown or is complete."""
+        self._log_watchers = LogWatchers()
         self._committer = Committer(store, on_committed=self._on_committed)
         self._adopted = AdoptedJobs(events, self._committer.submit)
         self._dispatcher = Dispatcher(
@@ -151,16 +152,17 @@ class Engine:
         """
         job = await self._found(job_id)
         if wait_seconds is None or job.state in ENDED_STATES:
-            return await self._log_page(job, query)
-        # Before the log is read: no line can slip in between.
-        growth = self._log_growth.setdefault(job_id, asyncio.Event())
-        page = await self._log_page(job, query)
-        if page.entries:
+            return await self._store.log_page(job.uid, query)
+        # It watches before it reads: no line can slip in between.
+        with self._log_watchers.watching(job_id, query.stream) as watch:
+            page = await self._store.log_page(job.uid, query)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    while not page.entries and not watch.complete:
+                        await watch.told()
+                        query = msgspec.structs.replace(query, cursor=page.next_cursor)
+                        page = await self._store.log_page(job.uid, query)
             return page
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_seconds):
-                await growth.wait()
-        return await self._log_page(job, query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of jobs."""
@@ -173,18 +175,10 @@ class Engine:
             counts=await self._store.counts(),
             workers=self._dispatcher.pool.statistics(),
             max_concurrent_jobs=self._options.max_concurrent_jobs,
-            waiting_calls=len(self._watchers),
+            waiting_calls=len(self._watchers) + len(self._log_watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
             issues=self._issues(),
         )
-
-    async def _log_page(self, job: Job, query: LogQuery) -> LogPage:
-        return log_lines.page(await self._store.log(job.uid), query)
-
-    def _log_grew(self, job_id: str) -> None:
-        growth = self._log_growth.pop(job_id, None)
-        if growth is not None:
-            growth.set()
 
     async def _found(self, job_id: str) -> Job:
         await self._adopted.settled(job_id)
@@ -240,10 +234,9 @@ class Engine:
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
         self._dispatcher.on_committed(changes)
-        for job, before, result, logged in changes:
+        for job, before, result, log in changes:
             self._watchers.notify(job, result)
-            if logged or job.state in ENDED_STATES:
-                self._log_grew(job.job_id)
+            self._log_watchers.notify(job.job_id, log, complete=job.state in ENDED_STATES)
             if job.state in ENDED_STATES and before not in ENDED_STATES:
                 self._events.on_ended(job)
             if job.state is State.STOPPED and job.delete_requested:

@@ -6,21 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, LogChunk, Report, merged
+from mcp_queue_plugin.model.log_lines import AttemptLog
+from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
+from mcp_queue_plugin.model.operations import Changes, Report, merged
 
 FLUSH_INTERVAL_SECONDS = 0.1
 FLUSH_BYTES = 256 * 1024
 
 NO_CHANGES = Changes()
-
-
-class _Gathered:
-    __slots__ = ("changes", "chunks", "size_bytes")
-
-    def __init__(self) -> None:
-        self.changes = NO_CHANGES
-        self.chunks: list[LogChunk] = []
-        self.size_bytes = 0
 
 
 class Reports:
@@ -29,45 +22,48 @@ class Reports:
     def __init__(self, submit: Callable[[Report], None]) -> None:
         """Hand gathered reports to ``submit``."""
         self._submit = submit
-        self._gathered: dict[Token, _Gathered] = {}
+        self._changes: dict[Token, Changes] = {}
+        """Of those attempts that have something to hand on."""
+        self._logs: dict[Token, AttemptLog] = {}
+        """Of those that have written anything at all; kept to their end, because lines go on."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add_changes(self, token: Token, changes: Changes) -> None:
         """Remember the newest value of each field."""
-        gathered = self._of(token)
-        gathered.changes = merged(gathered.changes, changes)
+        self._changes[token] = merged(self._changes.get(token, NO_CHANGES), changes)
+        self._set_timer()
 
     def add_log(self, token: Token, chunk: LogChunk) -> None:
         """Remember a piece of the log."""
-        gathered = self._of(token)
-        gathered.chunks.append(chunk)
-        gathered.size_bytes += len(chunk.data)
-        if gathered.size_bytes >= FLUSH_BYTES:
+        log = self._logs.get(token)
+        if log is None:
+            log = self._logs[token] = AttemptLog()
+        log.add(chunk)
+        self._changes.setdefault(token, NO_CHANGES)
+        self._set_timer()
+        if log.size_bytes >= FLUSH_BYTES:
             self._flush_one(token)
 
-    def take(self, token: Token) -> tuple[Changes, tuple[LogChunk, ...]]:
-        """What is gathered for an attempt that has ended, so that it goes along with its end."""
-        gathered = self._gathered.pop(token, None)
-        if gathered is None:
-            return NO_CHANGES, ()
-        return gathered.changes, tuple(gathered.chunks)
+    def end(self, token: Token) -> tuple[Changes, tuple[LogPiece, ...]]:
+        """What is left of an attempt that has ended, so that it goes along with its end."""
+        log = self._logs.pop(token, None)
+        return self._changes.pop(token, NO_CHANGES), () if log is None else log.end()
 
     def flush(self) -> None:
         """Hand everything on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for token in list(self._gathered):
+        for token in list(self._changes):
             self._flush_one(token)
 
-    def _of(self, token: Token) -> _Gathered:
-        gathered = self._gathered.get(token)
-        if gathered is None:
-            gathered = self._gathered[token] = _Gathered()
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
-        return gathered
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
 
     def _flush_one(self, token: Token) -> None:
-        changes, chunks = self.take(token)
-        self._submit(Report(token=token, changes=changes, log=chunks))
+        changes = self._changes.pop(token)
+        log = self._logs.get(token)
+        pieces = () if log is None else log.take()
+        if pieces or changes != NO_CHANGES:
+            self._submit(Report(token=token, changes=changes, log=pieces))

@@ -21,6 +21,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     durability: Literal["full", "normal"]
     temporary: bool
+    log_bytes: int
     max_concurrent_jobs: int
     min_workers: int
     start_timeout_seconds: float

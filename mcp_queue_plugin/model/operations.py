@@ -13,6 +13,7 @@ import msgspec
 
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.states import State
 
 
@@ -37,14 +38,6 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     result: bytes | None = None
     error: ErrorInfo | None = None
     completed_with_error: bool = False
-
-
-class LogChunk(msgspec.Struct, frozen=True):
-    """Bytes a job wrote to one of its streams (``stdout`` or ``stderr``), with the time of their reading."""
-
-    stream: str
-    written_at: float
-    data: bytes
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +90,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     token: Token
     changes: Changes
-    log: tuple[LogChunk, ...] = ()
+    log: tuple[LogPiece, ...] = ()
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +99,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     token: Token
     ending: Ending
     changes: Changes = Changes()
-    log: tuple[LogChunk, ...] = ()
+    log: tuple[LogPiece, ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True):

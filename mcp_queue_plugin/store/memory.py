@@ -9,8 +9,10 @@ from typing import assert_never
 import msgspec
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model import decide, log_limit, log_pages
 from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.log_pages import LogExtent
+from mcp_queue_plugin.model.log_pieces import LogPiece, LogPlace, StoredPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -20,7 +22,6 @@ from mcp_queue_plugin.model.operations import (
     Claim,
     Delete,
     Finish,
-    LogChunk,
     Operation,
     Outcome,
     Refusal,
@@ -29,7 +30,7 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import Capabilities
 
@@ -41,14 +42,15 @@ class MemoryStore:
     store.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        """Stamp changes with the time of ``clock``."""
+    def __init__(self, clock: Clock, *, log_bytes: int = log_limit.LOG_BYTES) -> None:
+        """Stamp changes with the time of ``clock`` and keep ``log_bytes`` bytes of each job's log."""
         self._clock = clock
+        self._log_bytes = log_bytes
         self._jobs: dict[int, Job] = {}
         self._last_uids: dict[str, int] = {}
         self._params: dict[int, bytes] = {}
         self._results: dict[int, bytes] = {}
-        self._logs: dict[int, list[LogChunk]] = {}
+        self._logs: dict[int, list[StoredPiece]] = {}
         self._version = 0
         self._last_uid = 0
 
@@ -79,9 +81,12 @@ class MemoryStore:
         """The result document of a job."""
         return self._results.get(uid)
 
-    async def log(self, uid: int) -> Sequence[LogChunk]:
-        """All log chunks of a job in the order of their writing."""
-        return list(self._logs.get(uid, ()))
+    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
+        """One page of what a job wrote."""
+        log = self._logs.get(uid, [])
+        extent = LogExtent(log[0].begin, log[-1].end) if log else LogExtent()
+        pieces = [piece for piece in log if query.stream in (None, piece.stream)]
+        return log_pages.page(extent, pieces[::-1] if query.tail else pieces, query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of the jobs that match."""
@@ -139,10 +144,17 @@ class MemoryStore:
         job = self._jobs.get(operation.token.uid)
         outcome = self._settle(job, decide.by_token(operation, job, now=now))
         if isinstance(outcome, Applied) and not isinstance(operation, Claim):
-            self._logs.setdefault(outcome.job.uid, []).extend(operation.log)
+            self._append_log(outcome.job.uid, operation.log)
             if isinstance(operation, Finish) and operation.ending.result is not None and outcome.job.has_result:
                 self._results[outcome.job.uid] = operation.ending.result
         return outcome
+
+    def _append_log(self, uid: int, pieces: Sequence[LogPiece]) -> None:
+        if pieces:
+            log = self._logs.get(uid, [])
+            end = log[-1].end if log else LogPlace()
+            added, first_position = log_limit.append(end, pieces, log_bytes=self._log_bytes)
+            self._logs[uid] = [piece for piece in log if piece.position >= first_position] + added
 
     def _find(self, job_id: str) -> Job | None:
         # Of all that had the id only the last can live: an id is free again once its job is a tombstone.

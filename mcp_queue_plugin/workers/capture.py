@@ -10,7 +10,7 @@ from contextlib import suppress
 from io import FileIO
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.model.operations import LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.queries import Stream
 
 READ_BYTES = 65_536

@@ -13,7 +13,8 @@ import msgspec
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.workers.backoff import Backoff
 from mcp_queue_plugin.workers.process import Worker, WorkerState
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup

@@ -13,7 +13,8 @@ import msgspec
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
 from mcp_queue_plugin.model.job import ErrorInfo, Token
-from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers import warden
 from mcp_queue_plugin.workers.capture import Capture
 from mcp_queue_plugin.workers.connection import Connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_queue_plugin.model.job import Job, Submission, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -11,14 +12,16 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     Operation,
     Outcome,
     Refusal,
     Refused,
 )
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.queries import LogPage
 from mcp_queue_plugin.store.protocol import JobStore
+
+NOTHING_WRITTEN = LogPage(entries=(), next_cursor=0, end_cursor=0, stdout_lines=0, stderr_lines=0, dropped_lines=0)
 
 
 class ManualClock:
@@ -62,7 +65,7 @@ def finish(
     kind: EndingKind = EndingKind.COMPLETED,
     *,
     result: bytes | None = None,
-    log: tuple[LogChunk, ...] = (),
+    log: tuple[LogPiece, ...] = (),
 ) -> Finish:
     return Finish(token=token, ending=Ending(kind=kind, result=result), log=log)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -25,14 +26,13 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     Operation,
     Report,
     Start,
     Stop,
 )
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
@@ -43,6 +43,7 @@ ValueT = TypeVar("ValueT")
 
 IDS = ("a", "b", "ü")
 OWNERS = (None, "ann", "bob")
+LOG_BYTES = 1024
 
 ids = st.sampled_from(IDS)
 texts = st.text(max_size=5)
@@ -63,9 +64,24 @@ operations_by_id = st.one_of(
     st.builds(Stop, ids, texts),
     st.builds(Delete, ids, texts),
 )
+streams = st.sampled_from(["stdout", "stderr"])
 logs = st.lists(
-    st.builds(LogChunk, st.sampled_from(["stdout", "stderr"]), st.floats(0, 9), st.binary(max_size=8)), max_size=2
+    st.builds(
+        LogPiece,
+        streams,
+        st.floats(0, 9),
+        st.binary(min_size=1, max_size=8) | st.sampled_from([b"line\n" * 50, b"x" * 300 + b"\n", b"\n"]),
+        st.booleans(),
+    ),
+    max_size=3,
 ).map(tuple)
+log_queries = st.builds(
+    LogQuery,
+    stream=st.none() | streams,
+    cursor=st.integers(0, 3_000),
+    limit=st.integers(1, 50),
+    tail=st.booleans(),
+)
 changes = st.builds(
     Changes,
     progress=st.none() | st.integers(-5, 105),
@@ -101,13 +117,13 @@ class Equivalence(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.clock = ManualClock()
         self.runner = asyncio.Runner()
-        self.memory = MemoryStore(self.clock)
+        self.memory = MemoryStore(self.clock, log_bytes=LOG_BYTES)
         self.sqlite = self.new_sqlite()
         self.tokens: list[Token] = [Token(uid=99, attempt=1)]
         self.on_both(lambda store: store.open())
 
     def new_sqlite(self) -> SqliteStore:
-        return SqliteStore(self.folder / "jobs.db", durability="normal", clock=self.clock)
+        return SqliteStore(self.folder / "jobs.db", durability="normal", clock=self.clock, log_bytes=LOG_BYTES)
 
     def run(self, coroutine: Coroutine[Any, Any, ValueT]) -> ValueT:
         return self.runner.run(coroutine)
@@ -142,11 +158,11 @@ class Equivalence(RuleBasedStateMachine):
         self.apply([Claim(Token(uid=token.uid, attempt=token.attempt + attempts))])
 
     @rule(age=st.integers(0, 3), changes=changes, log=logs)
-    def report(self, age: int, changes: Changes, log: tuple[LogChunk, ...]) -> None:
+    def report(self, age: int, changes: Changes, log: tuple[LogPiece, ...]) -> None:
         self.apply([Report(token=self.token(age), changes=changes, log=log)])
 
     @rule(age=st.integers(0, 3), ending=endings, changes=changes, log=logs)
-    def finish(self, age: int, ending: Ending, changes: Changes, log: tuple[LogChunk, ...]) -> None:
+    def finish(self, age: int, ending: Ending, changes: Changes, log: tuple[LogPiece, ...]) -> None:
         self.apply([Finish(token=self.token(age), ending=ending, changes=changes, log=log)])
 
     def token(self, age: int) -> Token:
@@ -169,14 +185,22 @@ class Equivalence(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.tokens) > 1)
     @rule(age=st.integers(0, 3))
-    def read_documents(self, age: int) -> None:
-        uid = self.token(age).uid
-        self.on_both(lambda store: store.result(uid))
-        self.on_both(lambda store: store.log(uid))
+    def read_result(self, age: int) -> None:
+        self.on_both(lambda store: store.result(self.token(age).uid))
+
+    @precondition(lambda self: len(self.tokens) > 1)
+    @rule(age=st.integers(0, 3), query=log_queries)
+    def read_log(self, age: int, query: LogQuery) -> None:
+        for asked in (query, LogQuery()):
+            self.on_both(partial(_log_page, self.token(age).uid, asked))
 
     @invariant()
     def same_records(self) -> None:
         self.on_both(_everything)
+
+
+async def _log_page(uid: int, query: LogQuery, store: JobStore) -> LogPage:
+    return await store.log_page(uid, query)
 
 
 async def _queued(limit: int, store: JobStore) -> list[Job]:

@@ -19,7 +19,6 @@ from mcp_queue_plugin.model.operations import (
     Claim,
     Delete,
     Finish,
-    LogChunk,
     Operation,
     Outcome,
     Refusal,
@@ -29,7 +28,7 @@ from mcp_queue_plugin.model.operations import (
     Stop,
 )
 from mcp_queue_plugin.model.states import State
-from mcp_queue_plugin.store.sqlite import rows
+from mcp_queue_plugin.store.sqlite import logs, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.queries import SQL
 
@@ -40,12 +39,13 @@ class Group:
     It lives as long as its transaction, between BEGIN and COMMIT.
     """
 
-    def __init__(self, connection: apsw.Connection, *, now: float) -> None:
-        """Work in the transaction that ``connection`` is in."""
+    def __init__(self, connection: apsw.Connection, *, now: float, log_bytes: int) -> None:
+        """Work in the transaction that ``connection`` is in; keep ``log_bytes`` bytes of each job's log."""
         self._execute = connection.execute
         self._counters = Counters(self._fetch("read_counters")[0])
         self._first_version = self._counters.version
         self._now = now
+        self._log_bytes = log_bytes
 
     def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order; an outcome for each."""
@@ -94,7 +94,7 @@ class Group:
         job = self._job("job_by_uid", operation.token.uid)
         outcome = self._settle(job, decide.by_token(operation, job, now=self._now))
         if isinstance(outcome, Applied) and not isinstance(operation, Claim):
-            self._append_log(outcome.job.uid, operation.log)
+            logs.append(self._execute, outcome.job.uid, operation.log, log_bytes=self._log_bytes)
             if isinstance(operation, Finish) and operation.ending.result is not None and outcome.job.has_result:
                 self._execute(SQL["insert_result"], (outcome.job.uid, operation.ending.result))
         return outcome
@@ -114,10 +114,6 @@ class Group:
             for query in ("delete_params", "delete_result", "delete_log"):
                 self._execute(SQL[query], (job.uid,))
         return job
-
-    def _append_log(self, uid: int, log: Sequence[LogChunk]) -> None:
-        for chunk in log:
-            self._execute(SQL["insert_log_chunk"], (uid, chunk.stream, chunk.written_at, chunk.data))
 
     def _job(self, query: str, key: str | int) -> Job | None:
         found = self._fetch(query, key)

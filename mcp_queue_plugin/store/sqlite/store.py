@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import apsw
+
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import LogChunk, Operation, Outcome
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.log_limit import LOG_BYTES
+from mcp_queue_plugin.model.operations import Operation, Outcome
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.store.sqlite import listing, rows
+from mcp_queue_plugin.store.sqlite import listing, logs, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
 from mcp_queue_plugin.store.sqlite.group import Group
@@ -33,6 +36,7 @@ class SqliteStore:
         durability: Durability,
         clock: Clock,
         temporary: bool = False,
+        log_bytes: int = LOG_BYTES,
         vfs: str | None = None,
         migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
@@ -44,6 +48,7 @@ class SqliteStore:
                 the last moments with the machine's power.
             clock: the time that changes are stamped with.
             temporary: delete the file at ``close``.
+            log_bytes: how many bytes of each job's log are kept.
             vfs: the name of an SQLite VFS to use instead of the default one.
             migrations: the scripts that make up the schema.
 
@@ -51,6 +56,7 @@ class SqliteStore:
         self._database = Database(path, durability=durability, vfs=vfs, migrations=migrations)
         self._clock = clock
         self._temporary = temporary
+        self._log_bytes = log_bytes
 
     @property
     def capabilities(self) -> Capabilities:
@@ -69,7 +75,7 @@ class SqliteStore:
         self._database.open()
         try:
             async with self._database.transaction() as connection:
-                return Group(connection, now=self._clock()).recover()
+                return self._group(connection).recover()
         except BaseException:
             self._database.close(remove=False)
             raise
@@ -81,7 +87,7 @@ class SqliteStore:
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order in one commit and answer an outcome for each, after the commit."""
         async with self._database.transaction() as connection:
-            return Group(connection, now=self._clock()).apply(operations)
+            return self._group(connection).apply(operations)
 
     async def get(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""
@@ -93,9 +99,9 @@ class SqliteStore:
         found = self._database.fetch(SQL["result"], uid)
         return bytes(found[0][0]) if found else None
 
-    async def log(self, uid: int) -> Sequence[LogChunk]:
-        """All log chunks of a job in the order of their writing."""
-        return [LogChunk(*row) for row in self._database.fetch(SQL["log_chunks"], uid)]
+    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
+        """One page of what a job wrote."""
+        return logs.read_page(self._database, uid, query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of the jobs that match."""
@@ -114,3 +120,6 @@ class SqliteStore:
     async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
         """The queued jobs whose turn comes next, with their parameters."""
         return [(rows.decode_job(row), row[-1]) for row in self._database.fetch(SQL["queued_jobs"], limit)]
+
+    def _group(self, connection: apsw.Connection) -> Group:
+        return Group(connection, now=self._clock(), log_bytes=self._log_bytes)

@@ -33,6 +33,7 @@ def options(**changes: Any) -> EngineOptions:
         "path": "",
         "durability": "normal",
         "temporary": True,
+        "log_bytes": 8 * 1024 * 1024,
         "max_concurrent_jobs": 1,
         "min_workers": 1,
         "start_timeout_seconds": WAIT_SECONDS,

@@ -10,7 +10,8 @@ import pytest
 
 from mcp_queue_plugin.engine.reports import FLUSH_BYTES, Reports
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, LogChunk, Report, merged
+from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
+from mcp_queue_plugin.model.operations import Changes, Report, merged
 from tests.unit.workers.harness import until
 
 FIRST, SECOND = Token(1, 1), Token(2, 1)
@@ -63,14 +64,31 @@ async def test_attempts_are_kept_apart(gathering: Gathering) -> None:
 async def test_what_has_been_taken_or_flushed_comes_once(gathering: Gathering) -> None:
     gathering.reports.add_changes(FIRST, Changes(step="one"))
     gathering.reports.add_log(FIRST, chunk("text"))
-    assert gathering.reports.take(FIRST) == (Changes(step="one"), (chunk("text"),))
-    assert gathering.reports.take(FIRST) == (Changes(), ())
+    assert gathering.reports.end(FIRST) == (Changes(step="one"), (LogPiece("stdout", 1.0, b"text"),))
+    assert gathering.reports.end(FIRST) == (Changes(), ())
     gathering.reports.flush()
     assert not gathering.submitted
     gathering.reports.add_log(SECOND, chunk("more"))
     gathering.reports.flush()
     gathering.reports.flush()
-    assert gathering.submitted == [Report(token=SECOND, changes=Changes(), log=(chunk("more"),))]
+    assert gathering.submitted == [Report(token=SECOND, changes=Changes(), log=(LogPiece("stdout", 1.0, b"more"),))]
+
+
+async def test_a_line_goes_on_after_a_flush_until_its_attempt_ends(gathering: Gathering) -> None:
+    gathering.reports.add_log(FIRST, chunk("be"))
+    await until(lambda: gathering.submitted)
+    gathering.reports.add_log(FIRST, chunk("gun"))
+    assert gathering.reports.end(FIRST) == (Changes(), (LogPiece("stdout", 1.0, b"gun", continues=True),))
+    gathering.reports.add_log(FIRST, chunk("anew"))
+    assert gathering.reports.end(FIRST) == (Changes(), (LogPiece("stdout", 1.0, b"anew"),))
+
+
+async def test_half_a_character_is_no_report(gathering: Gathering) -> None:
+    half = LogChunk("stdout", 1.0, "ä".encode()[:1])
+    gathering.reports.add_log(FIRST, half)
+    gathering.reports.flush()
+    assert not gathering.submitted
+    assert gathering.reports.end(FIRST) == (Changes(), (LogPiece("stdout", 1.0, half.data),))
 
 
 async def test_a_large_log_does_not_wait_for_the_time(gathering: Gathering) -> None:
@@ -78,7 +96,8 @@ async def test_a_large_log_does_not_wait_for_the_time(gathering: Gathering) -> N
     gathering.reports.add_log(FIRST, chunk(half))
     assert not gathering.submitted
     gathering.reports.add_log(FIRST, chunk(half))
-    assert [len(report.log) for report in gathering.submitted] == [2]
+    (report,) = gathering.submitted
+    assert sum(len(piece.data) for piece in report.log) == FLUSH_BYTES
 
 
 async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
