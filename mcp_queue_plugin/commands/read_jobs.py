@@ -13,7 +13,7 @@ from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, WAIT_SECONDS, QueueCommand
 from mcp_queue_plugin.commands.record import record, row
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.queries import JobQuery, LogQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogEntry, LogQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.model.text import storable
 
@@ -87,15 +87,7 @@ class QueueGetJobLogsCommand(QueueCommand):
         return {
             "job_id": params["job_id"],
             **split_streams(page),
-            "entries": [
-                {
-                    "stream": entry.stream,
-                    "written_at": iso8601(entry.written_at),
-                    "line": entry.line,
-                    "continues": entry.continues,
-                }
-                for entry in page.entries
-            ],
+            "entries": [_entry(entry) for entry in page.entries],
             "next_cursor": str(page.next_cursor),
             "dropped_lines": page.dropped_lines,
             **capped,
@@ -156,6 +148,11 @@ class QueueHealthCommand(QueueCommand):
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the health report."""
         return health_report(await manager.engine.health(), manager.settings, time.time())
+
+
+def _entry(entry: LogEntry) -> dict[str, Any]:
+    whole = {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
+    return {**whole, "continues": True} if entry.continues else whole
 
 
 def _names(params: dict[str, Any]) -> dict[str, str]:

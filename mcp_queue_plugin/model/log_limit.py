@@ -13,6 +13,9 @@ LOG_BYTES = 8 * 1024 * 1024
 PIECES_PER_LOG = 16
 """A piece takes at most this share of the limit. Pieces are dropped whole: so at least 15/16 of the limit are kept."""
 
+PIECE_MAX_BYTES = 131_072
+"""And it is never larger than this, so that any piece fits into a page."""
+
 _LINE_FEED = 0x0A
 
 
@@ -30,9 +33,10 @@ def append(end: LogPlace, pieces: Sequence[LogPiece], *, log_bytes: int) -> Appe
     always stays, so the end of a log and its totals can be told from it.
     """
     first = max(0, end.position + sum(len(piece.data) for piece in pieces) - log_bytes)
+    part_bytes = min(log_bytes // PIECES_PER_LOG, PIECE_MAX_BYTES)
     kept: list[StoredPiece] = []
     for piece in pieces:
-        for part in _parts(piece, first - end.position, log_bytes // PIECES_PER_LOG):
+        for part in _parts(piece, first - end.position, part_bytes):
             stored = StoredPiece(*end, part.stream, part.written_at, part.continues, part.lines, part.data)
             if end.position >= first:
                 kept.append(stored)

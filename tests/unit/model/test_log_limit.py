@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_queue_plugin.model.log_limit import PIECES_PER_LOG, append
+from mcp_queue_plugin.model.log_limit import PIECE_MAX_BYTES, PIECES_PER_LOG, append
+from mcp_queue_plugin.model.log_pages import PAGE_BYTES
 from mcp_queue_plugin.model.log_pieces import LogPiece, LogPlace
 from mcp_queue_plugin.model.queries import LogQuery
 from tests.unit.model.logs import Log, Part, lines_of, pieces_of
@@ -85,6 +86,12 @@ def test_no_character_and_no_line_end_is_cut() -> None:
 def test_what_is_left_of_a_long_text_begins_with_a_character() -> None:
     log = Log(("stdout", "€".encode() * 1_000), log_bytes=LIMIT)
     assert lines_of(log.page()) == ["€" * (LIMIT // 3)]
+
+
+def test_a_piece_is_never_too_large_for_a_page() -> None:
+    log = Log(("stdout", b"x" * 10 * PIECE_MAX_BYTES))
+    assert {len(piece.data) for piece in log.pieces} == {PIECE_MAX_BYTES}
+    assert PIECE_MAX_BYTES < PAGE_BYTES
 
 
 def test_bytes_that_are_no_text_are_cut_all_the_same() -> None:
