@@ -13,6 +13,7 @@ from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, 
 from mcp_queue_plugin.adapter import results
 from mcp_queue_plugin.adapter.detached import DetachedCommands
 from mcp_queue_plugin.adapter.health import health_report
+from mcp_queue_plugin.adapter.job_logs import whole_log
 from mcp_queue_plugin.adapter.job_types import submission_of
 from mcp_queue_plugin.adapter.listeners import EngineListener
 from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
@@ -20,14 +21,13 @@ from mcp_queue_plugin.adapter.setup import engine_options, worker_setup
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogQuery
+from mcp_queue_plugin.model.queries import JobPage, JobQuery
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
 from mcp_queue_plugin.store.protocol import Capabilities
 
 logger = logging.getLogger(__name__)
 
-ALL_LINES = 1_000_000_000
 STOPPED_BY_REQUEST = "stopped by request"
 DELETED_BY_REQUEST = "deleted by request"
 
@@ -224,16 +224,12 @@ class QueueManagerIntegration:
 
     @raises_job_errors
     async def get_job_logs(self, job_id: str) -> dict[str, Any]:
-        """All lines that are kept of what a job wrote, ``stdout`` and ``stderr`` as lists; and how many it has written.
+        """All lines that are kept of what a job wrote: ``stdout`` and ``stderr`` as lists; and how many it has written.
 
         Raises:
             QueueJobError: there is no such job.
         """
-        pages = [await self.engine.log(job_id, LogQuery(limit=ALL_LINES))]
-        # To the end as it is now: a job that goes on writing is not run after.
-        while pages[-1].next_cursor < pages[0].end_cursor:
-            pages.append(await self.engine.log(job_id, LogQuery(limit=ALL_LINES, cursor=pages[-1].next_cursor)))
-        return {"job_id": job_id, **results.split_streams(*pages), "dropped_lines": pages[-1].dropped_lines}
+        return await whole_log(self.engine, job_id)
 
     @raises_job_errors
     async def list_jobs(self) -> list[QueueJobResult]:
