@@ -70,7 +70,7 @@ class Dispatcher:
         self._lookahead = Lookahead(store, depth=LOOKAHEAD_JOBS, is_claimed=self._claims.__contains__)
         self._on_ready = on_ready
         self._committer = committer
-        self._reports = Reports(committer.submit)
+        self._reports = Reports(committer.submit, self._pool.hold_log)
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
         self.broken: WorkerStartFailed | None = None

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.log_lines import AttemptLog
 from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
-from mcp_queue_plugin.model.operations import Changes, Report, merged
+from mcp_queue_plugin.model.operations import Changes, OutcomeCallback, Report, merged
 
 FLUSH_INTERVAL_SECONDS = 0.1
 FLUSH_BYTES = 256 * 1024
 
+BACKLOG_BYTES = 4 * 1024 * 1024
+"""An attempt has to wait with its writing while so much of its log is not stored yet: the store fails, or is slow."""
+
 NO_CHANGES = Changes()
+
+
+class Submit(Protocol):
+    """Takes a report; calls back when it is stored, or refused because the attempt is over."""
+
+    def __call__(self, operation: Report, callback: OutcomeCallback | None, /) -> None:
+        """Take ``operation``."""
+        ...
 
 
 class Reports:
     """What running attempts have reported and is not yet handed on."""
 
-    def __init__(self, submit: Callable[[Report], None]) -> None:
-        """Hand gathered reports to ``submit``."""
+    def __init__(self, submit: Submit, hold_log: Callable[[Token, bool], None]) -> None:
+        """Hand gathered reports to ``submit``; ``hold_log`` makes an attempt wait with its writing, or go on."""
         self._submit = submit
+        self._hold_log = hold_log
         self._changes: dict[Token, Changes] = {}
         """Of those attempts that have something to hand on."""
         self._logs: dict[Token, AttemptLog] = {}
         """Of those that have written anything at all; kept to their end, because lines go on."""
+        self._backlogs: dict[Token, int] = {}
+        """How many bytes of their logs are handed on and not stored yet."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add_changes(self, token: Token, changes: Changes) -> None:
@@ -47,6 +62,7 @@ class Reports:
     def end(self, token: Token) -> tuple[Changes, tuple[LogPiece, ...]]:
         """What is left of an attempt that has ended, so that it goes along with its end."""
         log = self._logs.pop(token, None)
+        self._backlogs.pop(token, None)
         return self._changes.pop(token, NO_CHANGES), () if log is None else log.end()
 
     def flush(self) -> None:
@@ -64,6 +80,22 @@ class Reports:
     def _flush_one(self, token: Token) -> None:
         changes = self._changes.pop(token)
         log = self._logs.get(token)
-        pieces = () if log is None else log.take()
-        if pieces or changes != NO_CHANGES:
-            self._submit(Report(token=token, changes=changes, log=pieces))
+        if log is None or not log.size_bytes:
+            if changes != NO_CHANGES:
+                self._submit(Report(token=token, changes=changes), None)
+            return
+        size_bytes = log.size_bytes
+        backlog = self._backlogs.get(token, 0) + size_bytes
+        self._backlogs[token] = backlog
+        if backlog >= BACKLOG_BYTES > backlog - size_bytes:
+            self._hold_log(token, True)
+        report = Report(token=token, changes=changes, log=log.take())
+        self._submit(report, lambda _: self._on_stored(token, size_bytes))
+
+    def _on_stored(self, token: Token, size_bytes: int) -> None:
+        if token not in self._backlogs:
+            return
+        backlog = self._backlogs[token] - size_bytes
+        self._backlogs[token] = backlog
+        if backlog < BACKLOG_BYTES <= backlog + size_bytes:
+            self._hold_log(token, False)

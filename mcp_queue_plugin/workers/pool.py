@@ -155,6 +155,15 @@ class WorkerPool:
         if worker is not None:
             worker.stop(grace_seconds)
 
+    def hold_log(self, token: Token, held: bool) -> None:
+        """Leave what an attempt writes unread, so that it has to wait; or, with False, read on.
+
+        An attempt that does not run here any more is ignored.
+        """
+        worker = self._busy.get(token)
+        if worker is not None:
+            worker.hold_log(held)
+
     def statistics(self) -> WorkerStatistics:
         """The pool in numbers."""
         return WorkerStatistics(

@@ -49,6 +49,14 @@ def leave_writer(_: None) -> None:
     print("the job's own line")
 
 
+def write_when(gate: str) -> None:
+    """Write 20 MB as soon as a file is there."""
+    while not Path(gate).exists():
+        time.sleep(TICK_SECONDS)
+    for _ in range(20_000):
+        print("x" * 999)
+
+
 def say(text: str) -> None:
     print(text)
 

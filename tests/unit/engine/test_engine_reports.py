@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
-from mcp_queue_plugin.engine.reports import FLUSH_BYTES, Reports
+from mcp_queue_plugin.engine.reports import BACKLOG_BYTES, FLUSH_BYTES, Reports
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
-from mcp_queue_plugin.model.operations import Changes, Report, merged
+from mcp_queue_plugin.model.operations import Changes, OutcomeCallback, Refusal, Refused, Report, merged
 from tests.unit.workers.harness import until
 
 FIRST, SECOND = Token(1, 1), Token(2, 1)
@@ -22,7 +22,18 @@ class Gathering:
 
     def __init__(self) -> None:
         self.submitted: list[Report] = []
-        self.reports = Reports(self.submitted.append)
+        self.callbacks: list[OutcomeCallback] = []
+        self.held: list[tuple[Token, bool]] = []
+        self.reports = Reports(self._submit, lambda token, held: self.held.append((token, held)))
+
+    def _submit(self, report: Report, callback: OutcomeCallback | None) -> None:
+        self.submitted.append(report)
+        if callback is not None:
+            self.callbacks.append(callback)
+
+    def store_one(self) -> None:
+        """Let the store take the oldest of what was handed on."""
+        self.callbacks.pop(0)(Refused(Refusal.STALE_TOKEN))
 
     def has(self, count: int) -> bool:
         return len(self.submitted) == count
@@ -105,6 +116,28 @@ async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
         gathering.reports.add_changes(FIRST, Changes(progress=count))
         await until(partial(gathering.has, count))
     assert [report.changes.progress for report in gathering.submitted] == [1, 2, 3]
+
+
+async def test_who_writes_faster_than_can_be_stored_has_to_wait(gathering: Gathering) -> None:
+    for _ in range(BACKLOG_BYTES // FLUSH_BYTES - 1):
+        gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+        gathering.reports.add_log(SECOND, chunk("x"))
+    assert gathering.held == []
+    gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+    gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+    assert gathering.held == [(FIRST, True)]
+    gathering.store_one()
+    assert gathering.held == [(FIRST, True)]
+    gathering.store_one()
+    gathering.store_one()
+    assert gathering.held == [(FIRST, True), (FIRST, False)]
+
+
+async def test_an_attempt_that_is_over_is_not_told_to_go_on(gathering: Gathering) -> None:
+    gathering.reports.add_log(FIRST, chunk("x" * BACKLOG_BYTES))
+    gathering.reports.end(FIRST)
+    gathering.store_one()
+    assert gathering.held == [(FIRST, True)]
 
 
 async def test_nothing_gathered_sets_no_timer(gathering: Gathering) -> None:
