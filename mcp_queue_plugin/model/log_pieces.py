@@ -24,8 +24,8 @@ class LogChunk(msgspec.Struct, frozen=True):
 class LogPiece(msgspec.Struct, frozen=True):
     """What is kept of one stream in one go, in the order of its writing.
 
-    Its last line may still lack its end; then the next piece of that stream ``continues`` it. Neither a character nor
-    a line end is torn in two between them.
+    It is never empty. Its last line may still lack its end; then the next piece of that stream ``continues`` it.
+    Neither a character nor a line end is torn in two between them.
     """
 
     stream: Stream
