@@ -13,6 +13,7 @@ from typing import Any
 from mcp_queue_plugin.adapter.bridge import worker
 from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, JobRun
 from mcp_queue_plugin.adapter.json_document import encode_document
+from mcp_queue_plugin.adapter.standard_error import StandardError
 from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.errors import CommandUnknown, TargetNotFound
 from mcp_queue_plugin.model.job import ErrorInfo
@@ -37,7 +38,9 @@ class AdapterRunner:
 
     def __init__(self, setup: Setup) -> None:
         """Restore the configuration and import what registers commands; failed imports are kept, not raised."""
-        logging.basicConfig(stream=sys.stderr, level=_level(setup.log_level), format=_LOG_FORMAT)
+        self._standard_error = StandardError()
+        handler = logging.StreamHandler(self._standard_error)
+        logging.basicConfig(handlers=[handler], level=_level(setup.log_level), format=_LOG_FORMAT)
         if setup.config_path is not None:
             worker.restore_config(setup.config_path)
         modules = dict.fromkeys((*setup.auto_import_modules, *_modules_of_environment()))
@@ -52,7 +55,7 @@ class AdapterRunner:
         except JobStopped:
             return Ending(kind=EndingKind.STOPPED)
         except BaseException as error:  # noqa: BLE001 - the border of a job: whatever it raises is its end
-            traceback.print_exc()
+            self._standard_error.write(traceback.format_exc())
             kinds = exception_names(type(error))
             return Ending(kind=EndingKind.FAILED, error=self._error_info(error), error_kinds=kinds)
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from io import FileIO
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.model.operations import LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.queries import Stream
 
 READ_BYTES = 65_536
@@ -53,6 +53,11 @@ class Capture:
         for stream in self._streams:
             stream.drain()
 
+    def hold(self, held: bool) -> None:
+        """Leave what is written in the pipes, so that its writer waits once they are full; or, with False, go on."""
+        for stream in self._streams:
+            stream.hold(held)
+
     def close(self) -> None:
         """Stop watching and close both pipes."""
         for stream in self._streams:
@@ -87,12 +92,18 @@ class _PipeReader:
         with suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._read)
+        self.hold(False)
 
     def drain(self) -> None:
         read = 0
         while read < DRAIN_MAX_BYTES and (count := self._read()):
             read += count
+
+    def hold(self, held: bool) -> None:
+        if held:
+            self._loop.remove_reader(self._pipe.fileno())
+        elif self._open:
+            self._loop.add_reader(self._pipe.fileno(), self._read)
 
     def close(self) -> None:
         self._stop()

@@ -12,7 +12,8 @@ import msgspec
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
 from mcp_queue_plugin.model.job import ErrorInfo, Token
-from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import LettingGo
 from mcp_queue_plugin.workers.protocol import (
@@ -104,6 +105,7 @@ class Worker:
         self._owner = owner
         self._reason: str | None = None
         self._broken: Broken | None = None
+        self._log_held = False
         self._loop = asyncio.get_running_loop()
         self.started_at = self.idle_since = self._loop.time()
         """When it was started, and since when it has no job: times of the loop."""
@@ -166,6 +168,11 @@ class Worker:
     def terminate(self) -> None:
         """Send SIGTERM to the worker's own process."""
         self._process.terminate()
+
+    def hold_log(self, held: bool) -> None:
+        """Leave what the running attempt writes unread, so that it has to wait; or, with False, read on."""
+        self._log_held = held
+        self._process.hold_log(held)
 
     def retire(self) -> None:
         """Tell the idle worker to go."""
@@ -243,6 +250,8 @@ class Worker:
         self._letting_go.over()
         self.jobs_done += 1
         self.idle_since = self._loop.time()
+        if self._log_held:
+            self.hold_log(False)
         self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
         self._owner.worker_ended(self, token, ending, changes)
 
