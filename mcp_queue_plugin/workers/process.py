@@ -112,7 +112,6 @@ class Worker:
         self._broken: Broken | None = None
         self._stop_at: float | None = None
         self._dead = False
-        self._log_held = False
         self._loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done as soon as the worker is GONE."""
@@ -154,7 +153,6 @@ class Worker:
 
     def hold_log(self, held: bool) -> None:
         """Leave what the running attempt writes unread, so that it has to wait; or, with False, read on."""
-        self._log_held = held
         self._capture.hold(held)
 
     def retire(self) -> None:
@@ -228,8 +226,7 @@ class Worker:
     def _end(self, ending: Ending, changes: Changes, *, fit: bool) -> None:
         token, self.token = cast("Token", self.token), None
         self._stop_at = None
-        if self._log_held:
-            self.hold_log(False)
+        self._capture.hold(False)
         self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
         self._owner.worker_ended(self, token, ending, changes)
 
