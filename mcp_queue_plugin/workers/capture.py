@@ -32,6 +32,7 @@ class Capture:
     def __init__(self, stdout: FileIO, stderr: FileIO, *, clock: Clock, on_chunk: Callable[[LogChunk], None]) -> None:
         """Hand every chunk that is read to ``on_chunk``, at most 64 KiB of a stream per turn of the loop."""
         self._clock = clock
+        self._held = False
         self._error_tail = _Tail(on_chunk)
         self._streams = (
             _PipeReader("stdout", stdout, clock, on_chunk),
@@ -55,8 +56,10 @@ class Capture:
 
     def hold(self, held: bool) -> None:
         """Leave what is written in the pipes, so that its writer waits once they are full; or, with False, go on."""
-        for stream in self._streams:
-            stream.hold(held)
+        if held != self._held:
+            self._held = held
+            for stream in self._streams:
+                stream.hold(held)
 
     def close(self) -> None:
         """Stop watching and close both pipes."""

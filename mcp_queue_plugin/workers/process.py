@@ -105,7 +105,6 @@ class Worker:
         self._owner = owner
         self._reason: str | None = None
         self._broken: Broken | None = None
-        self._log_held = False
         self._loop = asyncio.get_running_loop()
         self.started_at = self.idle_since = self._loop.time()
         """When it was started, and since when it has no job: times of the loop."""
@@ -171,7 +170,6 @@ class Worker:
 
     def hold_log(self, held: bool) -> None:
         """Leave what the running attempt writes unread, so that it has to wait; or, with False, read on."""
-        self._log_held = held
         self._process.hold_log(held)
 
     def retire(self) -> None:
@@ -250,8 +248,7 @@ class Worker:
         self._letting_go.over()
         self.jobs_done += 1
         self.idle_since = self._loop.time()
-        if self._log_held:
-            self.hold_log(False)
+        self._process.hold_log(False)
         self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
         self._owner.worker_ended(self, token, ending, changes)
 
