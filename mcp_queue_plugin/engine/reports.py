@@ -43,7 +43,11 @@ class Reports:
         gathered.chunks.append(chunk)
         gathered.size_bytes += len(chunk.data)
         if gathered.size_bytes >= FLUSH_BYTES:
-            self._flush_one(token)
+            # Without the changes, which wait for the timer: however much it prints, a job's record is written no more
+            # than ten times a second.
+            self._submit(Report(token=token, changes=NO_CHANGES, log=tuple(gathered.chunks)))
+            gathered.chunks.clear()
+            gathered.size_bytes = 0
 
     def take(self, token: Token) -> tuple[Changes, tuple[LogChunk, ...]]:
         """What is gathered for an attempt that has ended, so that it goes along with its end."""
@@ -70,4 +74,5 @@ class Reports:
 
     def _flush_one(self, token: Token) -> None:
         changes, chunks = self.take(token)
-        self._submit(Report(token=token, changes=changes, log=chunks))
+        if chunks or changes != NO_CHANGES:
+            self._submit(Report(token=token, changes=changes, log=chunks))
