@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,9 +16,18 @@ from queuemgr.jobs.base import QueueJobBase as QueuemgrJobBase
 from mcp_queue_plugin.adapter.bridge import worker
 from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.course import DURATION, announced_course
+from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import EndingKind
+from mcp_queue_plugin.model.text import storable
+from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 
 COMMAND_EXECUTION = "command_execution"
+JOB_FAILED = "JobFailed"
+"""The type of an error that a job did not raise, but reported."""
+RETURNED_ERROR = ("ErrorResult", f"{ErrorResult.__module__}.ErrorResult")
+"""The names of an error that a command did not raise, but returned."""
+MESSAGE_MAX_LENGTH = 2048
 
 JobClass = type[QueuemgrJobBase]
 
@@ -27,6 +37,20 @@ class CommandExecutionJob(QueueJobBase):
 
     The adapter's class of this name, handed to our manager, means this one.
     """
+
+    completed_with_error = False
+    """Whether the command has returned an error."""
+
+    def prepare(self, context: JobContext, loop: JobLoop) -> None:
+        """Take the attempt that this is, and the loop that the command is to run on; for the runner only."""
+        self._context = context
+        self._worker_loop = loop
+
+    def run(self) -> None:
+        """Run the command to its end and leave its envelope as the result."""
+        result = self._worker_loop.run_until_complete(self.execute_command(self._context))
+        document, self.completed_with_error = self.envelope(result)
+        self.set_mcp_result(document)
 
     async def execute_command(self, context: JobContext) -> CommandResult:
         """Run the command; its context carries a ``progress_tracker``.
@@ -38,8 +62,12 @@ class CommandExecutionJob(QueueJobBase):
         name = self.mcp_params.get("command")
         if not isinstance(name, str) or not name:
             raise InvalidParameters("the job names no command", field="command", value=name)
+        params = dict(self.mcp_params.get("params") or {})
+        course = announced_course(params, worker.parameters_of(name)) if DURATION in params else None
+        if course is not None:
+            context.reporter.follow(course)
         command_context = {**(self.mcp_params.get("context") or {}), "progress_tracker": context}
-        return await worker.execute(name, dict(self.mcp_params.get("params") or {}), command_context)
+        return await worker.execute(name, params, command_context)
 
     def envelope(self, result: CommandResult) -> tuple[dict[str, Any], bool]:
         """The result document the adapter's clients read, and whether the command reported an error."""
@@ -54,12 +82,12 @@ class CommandExecutionJob(QueueJobBase):
         return document, with_error
 
 
-def is_command_execution(job_class: type) -> bool:
+def is_command_execution(job_class: object) -> bool:
     """Whether ``job_class`` runs a command: ours, the adapter's, or an application's subclass of one of them.
 
     The parameters of each name the command, and may name modules for the worker to import.
     """
-    return issubclass(job_class, CommandExecutionJob | AdapterCommandExecutionJob)
+    return isinstance(job_class, type) and issubclass(job_class, CommandExecutionJob | AdapterCommandExecutionJob)
 
 
 def executing_class(job_class: type) -> type:
@@ -68,11 +96,22 @@ def executing_class(job_class: type) -> type:
 
 
 class JobReturn(NamedTuple):
-    """What a job said of its end: how, its result if it set one, and a message if it failed."""
+    """What a job said of its end: how, its result if it set one, and the error if it reported one.
+
+    ``with_error`` says that a command completed with an error as its result.
+    """
 
     kind: EndingKind
     result: Any
-    message: str | None
+    error: ErrorInfo | None = None
+    with_error: bool = False
+
+    @property
+    def error_kinds(self) -> tuple[str, ...]:
+        """The names under which ``retry_on`` finds the error."""
+        if self.with_error:
+            return RETURNED_ERROR
+        return () if self.error is None else (self.error.type,)
 
 
 class _Cell:
@@ -113,7 +152,6 @@ class JobRun:
         self._context = context
         self._status = _Cell(JobStatus.RUNNING)
         self._result = _Cell(None)
-        self._has_result = False
         # queuemgr's seam for whoever runs a job.
         job._set_shared_state(  # noqa: SLF001
             {
@@ -126,33 +164,53 @@ class JobRun:
             }
         )
 
+    @property
+    def result(self) -> Any:
+        """The result that the job has set by now; None if it has set none."""
+        return self._result.value
+
     def run(self) -> JobReturn:
         """Run the job. What it raises is raised, after its ``on_error``."""
         try:
-            self._job.on_start()
-            if not self._context.should_stop():
-                self._job.execute()
-            if self._context.should_stop():
+            if self._work():
                 self._job.on_stop()
-                return JobReturn(EndingKind.STOPPED, self._result.value, None)
+                return JobReturn(EndingKind.STOPPED, self.result)
             self._job.on_end()
         except BaseException as error:
-            self._job.on_error(error)
+            self._tell(error)
             raise
         return self._returned()
 
+    def _work(self) -> bool:
+        """Begin and do the work; answers whether the job was asked to stop."""
+        self._job.on_start()
+        if not self._context.should_stop():
+            try:
+                self._job.execute()
+            except JobStopped:
+                return True
+        return self._context.should_stop()
+
+    def _tell(self, error: BaseException) -> None:
+        # Its declared type leaves out what sys.exit raises.
+        self._job.error = error  # type: ignore[assignment]
+        try:
+            self._job.on_error(error)
+        except Exception:  # noqa: BLE001 - code of the job again; why it failed is the first error, this one is logged
+            traceback.print_exc()
+
     def _returned(self) -> JobReturn:
-        result = self._result.value
         status = JobStatus(self._status.value)
-        failure = _failure(result, status)
-        if failure is not None:
-            return JobReturn(EndingKind.FAILED, result, failure)
-        if status is JobStatus.STOPPED:
-            return JobReturn(EndingKind.STOPPED, result, None)
-        return JobReturn(EndingKind.COMPLETED, result, None)
+        error = _reported_error(self.result, status)
+        if error is not None:
+            return JobReturn(EndingKind.FAILED, self.result, error)
+        if status in (JobStatus.STOPPED, JobStatus.DELETED):
+            return JobReturn(EndingKind.STOPPED, self.result)
+        with_error = isinstance(self._job, CommandExecutionJob) and self._job.completed_with_error
+        return JobReturn(EndingKind.COMPLETED, self.result, with_error=with_error)
 
 
-def _failure(result: Any, status: JobStatus) -> str | None:
+def _reported_error(result: Any, status: JobStatus) -> ErrorInfo | None:
     """Why a job that returned has failed all the same, by its status or by what its result says; None if it has not."""
     said = result if isinstance(result, dict) else {}
     failed = (
@@ -162,5 +220,9 @@ def _failure(result: Any, status: JobStatus) -> str | None:
     )
     if not failed:
         return None
-    words = said.get("error") or said.get("message") or said.get("description")
-    return str(words or "the job set its status to failed")
+    words = said.get("error") or said.get("message") or said.get("description") or "the job set its status to failed"
+    return ErrorInfo(
+        type=JOB_FAILED,
+        message=storable(str(words), MESSAGE_MAX_LENGTH),
+        code=worker.as_error_code(said.get("code")),
+    )

@@ -80,7 +80,10 @@ def validate_command(name: str, params: dict[str, Any]) -> None:
 
 def command_class(name: object) -> type | None:
     """The class of a registered command; None if no such command is registered here."""
-    return registry.get_all_commands().get(name) if isinstance(name, str) else None
+    try:
+        return registry.get_command(name) if isinstance(name, str) else None
+    except KeyError:
+        return None
 
 
 def command_names() -> tuple[str, ...]:
