@@ -12,7 +12,7 @@ from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.course import Course
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, EndingKind
-from tests.unit.adapter.sample_jobs import AdapterJob, HookedJob
+from tests.unit.adapter.sample_jobs import AdapterJob, ClumsyJob, HookedJob
 
 
 class Reports:
@@ -116,6 +116,54 @@ def test_what_a_job_raises_is_raised_after_its_hook(context: JobContext) -> None
     with pytest.raises(OSError, match="disk"):
         JobRun(job, context).run()
     assert job.calls == ["init", "on_start", "execute", "on_error disk"]
+
+
+@pytest.mark.parametrize(
+    ("fails_in", "error", "calls"),
+    [
+        ("on_start", "stumbled in on_start", ["init", "on_start", "on_error stumbled in on_start", "on_error"]),
+        ("on_end", "stumbled in on_end", ["init", "on_start", "execute", "on_end", "on_error stumbled in on_end"]),
+    ],
+)
+def test_a_hook_that_raises_fails_the_job(context: JobContext, fails_in: str, error: str, calls: list[str]) -> None:
+    job = ClumsyJob("job-1", {"fails_in": [fails_in]})
+    with pytest.raises(RuntimeError, match=error):
+        JobRun(job, context).run()
+    assert job.calls[: len(calls)] == calls
+
+
+def test_a_hook_for_errors_that_raises_does_not_hide_the_error(
+    context: JobContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = ClumsyJob("job-1", {"fails_in": ["on_error"], "raise": "disk"})
+    with pytest.raises(OSError, match="disk"):
+        JobRun(job, context).run()
+    assert "RuntimeError: stumbled in on_error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "completed", "no such status"])
+def test_a_status_that_is_no_end_changes_nothing(context: JobContext, status: str) -> None:
+    assert run(context, "status", status=status) == JobReturn(EndingKind.COMPLETED, {"rows": 1})
+
+
+@pytest.mark.parametrize(("status", "kind"), [("failed", EndingKind.FAILED), ("stopped", EndingKind.STOPPED)])
+def test_a_status_that_is_an_end_is_the_end(context: JobContext, status: str, kind: EndingKind) -> None:
+    returned = run(context, "status", status=status)
+    assert (returned.kind, returned.result) == (kind, {"rows": 1})
+
+
+def test_a_result_set_before_an_error_is_kept(context: JobContext) -> None:
+    job = JobRun(AdapterJob("job-1", {"do": "result_then_error"}), context)
+    with pytest.raises(ValueError, match="broken rows"):
+        job.run()
+    assert job.result == {"rows": 1}
+
+
+def test_without_a_queue_the_methods_of_a_job_do_nothing() -> None:
+    job = AdapterJob("job-1", {"do": "result"})
+    job.run()
+    assert job.get_status()["result"] is None
+    assert not job.should_stop()
 
 
 @pytest.mark.parametrize(
