@@ -72,6 +72,7 @@ class CommittedPush(PushEngine):
         finally:
             # In the same turn of the loop as the last look for an audience: a new one then begins anew.
             del self._followed[job.job_id]
+            self.forget(job.job_id)
 
 
 class FollowedJob:

@@ -103,8 +103,7 @@ class PushEngine(JobPushEngine):
     async def deliver(self, job_id: str, job: QueueJobResult, reason: str | None) -> Delivery:
         """Send a job's new state to its subscribers.
 
-        Of an ended job everything is forgotten then, as is the subscription of everybody who has heard: whoever
-        subscribes later is told anew.
+        When a job has ended, the subscriptions of all who have heard end too: whoever subscribes later is told anew.
         """
         audience = (self._subscriptions.has(job_id, QUEUE_JOB), self._subscriptions.has(job_id, COMMAND_SESSION))
         if job.status not in _TERMINAL:
@@ -115,7 +114,7 @@ class PushEngine(JobPushEngine):
         if job_id not in self.delivered:
             return Delivery.FAILED
         self._subscriptions.end(job_id)
-        self._forget(job_id)
+        self.forget(job_id)
         return Delivery.LAST
 
     async def _deliver_step(self, job_id: str, job: QueueJobResult, has_queue_job: bool, has_session: bool) -> Delivery:
@@ -129,7 +128,8 @@ class PushEngine(JobPushEngine):
             return Delivery.HELD_BACK
         return Delivery.PACED if sent != sent_before else Delivery.SENT
 
-    def _forget(self, job_id: str) -> None:
+    def forget(self, job_id: str) -> None:
+        """Forget what subscribers of a job were sent, which the adapter remembers for ever."""
         self.delivered.discard(job_id)
         for memory in (
             self.last_status,

@@ -8,6 +8,7 @@ import multiprocessing
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mcp_proxy_adapter.commands.queue.jobs import CommandExecutionJob as AdapterCommandExecutionJob
@@ -106,6 +107,30 @@ class AdapterJob(QueueJobBase):
             self.set_progress(percent)
         self.set_description("held")
         while not self.should_stop():
+            time.sleep(0.005)
+
+    def succeed_at_last(self) -> None:
+        """Fail in the first attempt, half way, and begin anew."""
+        attempt = current_job().attempt
+        self.set_progress(60 if attempt == 1 else 10)
+        self.set_description(f"attempt {attempt}")
+        time.sleep(0.2)
+        if attempt == 1:
+            raise ValueError("not yet")
+
+    def two_steps(self) -> None:
+        self.set_description("first")
+        self.wait()
+        self.set_description("second")
+        while not self.should_stop():
+            time.sleep(0.005)
+
+    def wait_for_file(self) -> None:
+        self.set_description("waiting")
+        self.wait()
+
+    def wait(self) -> None:
+        while not Path(self.mcp_params["path"]).exists():
             time.sleep(0.005)
 
     def speak_from_everywhere(self) -> None:
