@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from mcp_proxy_adapter.core.errors import InternalError
 from mcp_proxy_adapter.core.errors import TimeoutError as AdapterTimeoutError
@@ -96,10 +96,8 @@ async def enqueue_task(
     try:
         return await manager.submit_job(task, new_job_id() if job_id is None else job_id, arguments, options)
     except QueueJobError as error:
-        # The manager speaks the adapter's language; who enqueues a task gets our own error.
-        if isinstance(error.original_error, QueueError):
-            raise error.original_error from None
-        raise
+        # The manager speaks the adapter's language; who enqueues a task gets the error behind that.
+        raise cast("QueueError", error.original_error) from None
 
 
 _POLLING = frozenset({"poll_interval", "max_wait_time"})

@@ -1,4 +1,4 @@
-"""The commands, the job and the task that the fundamentals run. Workers import this module, which registers the commands."""
+"""The commands, the job and the task that the fundamentals run. Workers import this module, which registers them."""
 
 from __future__ import annotations
 

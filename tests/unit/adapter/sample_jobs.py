@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,12 @@ class AdapterJob(QueueJobBase):
 
     def interrupt(self) -> None:
         raise KeyboardInterrupt
+
+    def fork(self) -> None:
+        child = os.fork()
+        if child == 0:
+            sys.exit(self.mcp_params["code"])
+        self.set_result({"child": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])})
 
     def result_then_error(self) -> None:
         self.set_mcp_result({"rows": 1})

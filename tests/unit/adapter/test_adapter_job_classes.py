@@ -61,6 +61,12 @@ async def test_the_worker_goes_on_after_a_job_that_called_exit(manager: QueueMan
     assert (after.started, after.crashed_total) == (before.started, before.crashed_total)
 
 
+async def test_what_a_forked_process_raises_is_its_own_end(manager: QueueManagerIntegration) -> None:
+    job = await end(manager, AdapterJob, {"do": "fork", "code": 3})
+    assert (job.status, job.result) == ("completed", {"child": 3})
+    assert "Traceback" not in "".join(await log_of(manager, job, "stderr"))
+
+
 async def test_a_hook_that_raises_fails_the_job_and_is_in_its_log(manager: QueueManagerIntegration) -> None:
     job = await end(manager, ClumsyJob, {"fails_in": ["on_end", "on_error"]})
     assert (job.status, job.error) == ("failed", "stumbled in on_end")

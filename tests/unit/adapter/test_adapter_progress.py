@@ -87,6 +87,10 @@ async def test_a_command_that_announces_nothing_reads_zero_until_its_end(manager
     assert await percents(manager, "sample_timed", duration=None, steps=4, seconds=0.4) == [0, 100]
 
 
+async def test_a_command_that_no_worker_knows_announces_nothing(manager: QueueManagerIntegration) -> None:
+    assert await percents(manager, "sample_nowhere", duration=1) == [0]
+
+
 async def test_progress_that_is_no_number_fails_the_command_by_name(manager: QueueManagerIntegration) -> None:
     job_id = new_job_id()
     params = {"command": "sample_progress", "params": {"percent": "half"}}
