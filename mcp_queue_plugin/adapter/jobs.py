@@ -32,6 +32,25 @@ MESSAGE_MAX_LENGTH = 2048
 JobClass = type[QueuemgrJobBase]
 
 
+class JobReturn(NamedTuple):
+    """What a job said of its end: how, its result if it set one, and the error if it reported one.
+
+    ``with_error`` says that a command completed with an error as its result.
+    """
+
+    kind: EndingKind
+    result: Any
+    error: ErrorInfo | None = None
+    with_error: bool = False
+
+    @property
+    def error_kinds(self) -> tuple[str, ...]:
+        """The names under which ``retry_on`` finds the error."""
+        if self.with_error:
+            return RETURNED_ERROR
+        return () if self.error is None else (self.error.type,)
+
+
 class CommandExecutionJob(QueueJobBase):
     """Runs a registered command; params are ``{command, params, context}``.
 
@@ -47,10 +66,23 @@ class CommandExecutionJob(QueueJobBase):
         self._worker_loop = loop
 
     def run(self) -> None:
-        """Run the command to its end and leave its envelope as the result."""
+        """Run the command to its end and leave its envelope as the result, as every job leaves its own."""
+        returned = self.run_command()
+        self.completed_with_error = returned.with_error
+        self.set_mcp_result(returned.result)
+
+    def run_command(self) -> JobReturn:
+        """Run the command to its end; its envelope is the result, in the document that the adapter's clients read."""
         result = self._worker_loop.run_until_complete(self.execute_command(self._context))
-        document, self.completed_with_error = self.envelope(result)
-        self.set_mcp_result(document)
+        envelope = result.to_dict() if hasattr(result, "to_dict") else {"result": str(result)}
+        document = {
+            "job_id": self.job_id,
+            "command": self.mcp_params["command"],
+            "result": envelope,
+            "status": "completed",
+        }
+        with_error = isinstance(result, ErrorResult) or envelope.get("success") is False
+        return JobReturn(EndingKind.COMPLETED, document, with_error=with_error)
 
     async def execute_command(self, context: JobContext) -> CommandResult:
         """Run the command; its context carries a ``progress_tracker``.
@@ -69,18 +101,6 @@ class CommandExecutionJob(QueueJobBase):
         command_context = {**(self.mcp_params.get("context") or {}), "progress_tracker": context}
         return await worker.execute(name, params, command_context)
 
-    def envelope(self, result: CommandResult) -> tuple[dict[str, Any], bool]:
-        """The result document the adapter's clients read, and whether the command reported an error."""
-        body = result.to_dict() if hasattr(result, "to_dict") else {"result": str(result)}
-        with_error = isinstance(result, ErrorResult) or body.get("success") is False
-        document = {
-            "job_id": self.job_id,
-            "command": self.mcp_params["command"],
-            "result": body,
-            "status": "completed",
-        }
-        return document, with_error
-
 
 def is_command_execution(job_class: object) -> bool:
     """Whether ``job_class`` runs a command: ours, the adapter's, or an application's subclass of one of them.
@@ -93,25 +113,6 @@ def is_command_execution(job_class: object) -> bool:
 def executing_class(job_class: type) -> type:
     """The class that a worker runs for ``job_class``: ours instead of the adapter's own, any other as it is."""
     return CommandExecutionJob if job_class is AdapterCommandExecutionJob else job_class
-
-
-class JobReturn(NamedTuple):
-    """What a job said of its end: how, its result if it set one, and the error if it reported one.
-
-    ``with_error`` says that a command completed with an error as its result.
-    """
-
-    kind: EndingKind
-    result: Any
-    error: ErrorInfo | None = None
-    with_error: bool = False
-
-    @property
-    def error_kinds(self) -> tuple[str, ...]:
-        """The names under which ``retry_on`` finds the error."""
-        if self.with_error:
-            return RETURNED_ERROR
-        return () if self.error is None else (self.error.type,)
 
 
 class _Cell:

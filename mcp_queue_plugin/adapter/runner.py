@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from mcp_queue_plugin.adapter.bridge import worker
-from mcp_queue_plugin.adapter.jobs import MESSAGE_MAX_LENGTH, CommandExecutionJob, JobRun
+from mcp_queue_plugin.adapter.jobs import MESSAGE_MAX_LENGTH, CommandExecutionJob, JobReturn, JobRun
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.adapter.tasks import Task
 from mcp_queue_plugin.context import JobContext
@@ -55,10 +55,13 @@ class AdapterRunner:
         self.failed_imports.update(worker.import_modules(_modules_of_job(params)) if call.command is not None else {})
         found = _load(call.target)
         if isinstance(found, Task):
-            return Ending(kind=EndingKind.COMPLETED, result=_document(_call(found, params, loop)))
+            return _ending(JobReturn(EndingKind.COMPLETED, _call(found, params, loop)))
         job = found(call.job_id, params)
         if isinstance(job, CommandExecutionJob):
             job.prepare(context, loop)
+            if type(job) is CommandExecutionJob:
+                # Most jobs are of this very class: without hooks, and without use for the state of queuemgr's jobs.
+                return _ending(job.run_command())
         return self._run_job(JobRun(job, context))
 
     def _run_job(self, job: JobRun) -> Ending:
@@ -66,13 +69,7 @@ class AdapterRunner:
             returned = job.run()
         except BaseException as error:  # noqa: BLE001 - the same border; what the job has set as its result is kept
             return self._failed(error, job.result)
-        return Ending(
-            kind=returned.kind,
-            result=_document(returned.result),
-            error=returned.error,
-            completed_with_error=returned.with_error,
-            error_kinds=returned.error_kinds,
-        )
+        return _ending(returned)
 
     def _failed(self, error: BaseException, result: Any = None) -> Ending:
         if os.getpid() != self._pid:
@@ -99,6 +96,16 @@ class AdapterRunner:
         if isinstance(error, CommandUnknown | TargetNotFound):
             return list(self.failed_imports.values())
         return []
+
+
+def _ending(returned: JobReturn) -> Ending:
+    return Ending(
+        kind=returned.kind,
+        result=_document(returned.result),
+        error=returned.error,
+        completed_with_error=returned.with_error,
+        error_kinds=returned.error_kinds,
+    )
 
 
 def _failure(error: BaseException, info: ErrorInfo, result: bytes | None) -> Ending:
