@@ -12,8 +12,7 @@ from mcp_queue_plugin.model.course import Course
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH
 from mcp_queue_plugin.model.operations import Changes
 from mcp_queue_plugin.model.text import storable
-
-SHOWN_MAX_LENGTH = 200
+from mcp_queue_plugin.words import shown
 
 
 class Reporter(Protocol):
@@ -100,8 +99,9 @@ def _whole_percent(value: float) -> int:
     except TypeError:
         is_number = False
     if not is_number:
-        shown = storable(repr(value), SHOWN_MAX_LENGTH)
-        raise InvalidParameters(f"the progress is a number from 0 to 100, not {shown}", field="progress", got=shown)
+        raise InvalidParameters(
+            f"the progress must be a number from 0 to 100, not {shown(value)}", field="progress", got=shown(value)
+        )
     return int(max(0, min(100, value)))
 
 

@@ -25,8 +25,8 @@ from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 COMMAND_EXECUTION = "command_execution"
 JOB_FAILED = "JobFailed"
 """The type of an error that a job did not raise, but reported."""
-RETURNED_ERROR = ("ErrorResult", f"{ErrorResult.__module__}.ErrorResult")
-"""The names of an error that a command did not raise, but returned."""
+ERROR_RESULT = "ErrorResult"
+"""What ``retry_on`` calls an error that a command did not raise, but returned."""
 MESSAGE_MAX_LENGTH = 2048
 
 JobClass = type[QueuemgrJobBase]
@@ -47,7 +47,7 @@ class JobReturn(NamedTuple):
     def error_kinds(self) -> tuple[str, ...]:
         """The names under which ``retry_on`` finds the error."""
         if self.with_error:
-            return RETURNED_ERROR
+            return (ERROR_RESULT,)
         return () if self.error is None else (self.error.type,)
 
 

@@ -9,10 +9,9 @@ from mcp_queue_plugin.adapter.job_types import JobTarget
 from mcp_queue_plugin.adapter.jobs import is_command_execution
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.options import QueueOptions
-from mcp_queue_plugin.model.text import storable
+from mcp_queue_plugin.words import shown
 
 ATTRIBUTE = "queue_options"
-SHOWN_MAX_LENGTH = 200
 
 
 def declared_options(job_class: JobTarget, params: dict[str, Any]) -> tuple[QueueOptions, ...]:
@@ -28,8 +27,10 @@ def declared_options(job_class: JobTarget, params: dict[str, Any]) -> tuple[Queu
 def _checked(author: object) -> QueueOptions:
     declared = getattr(author, ATTRIBUTE)
     if not isinstance(declared, QueueOptions):
-        shown = storable(repr(declared), SHOWN_MAX_LENGTH)
         raise InvalidParameters(
-            f"{ATTRIBUTE} of {author} is no QueueOptions: {shown}", field=ATTRIBUTE, violation="type", got=shown
+            f"{ATTRIBUTE} of {author} must be a QueueOptions, not {shown(declared)}",
+            field=ATTRIBUTE,
+            violation="type",
+            got=shown(declared),
         )
     return declared

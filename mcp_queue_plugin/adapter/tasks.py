@@ -18,8 +18,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.options import NAME_MAX_LENGTH, QueueOptions
+from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
+from mcp_queue_plugin.model.options import QueueOptions
 from mcp_queue_plugin.model.text import storable
+from mcp_queue_plugin.words import shown
 
 if TYPE_CHECKING:
     from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult
@@ -176,8 +178,6 @@ def task(
 
 def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= NAME_MAX_LENGTH or storable(name) != name or "\0" in name:
-        shown = storable(repr(name), NAME_MAX_LENGTH)
-        raise InvalidParameters(
-            f"the name of a task is a Unicode text of 1 to {NAME_MAX_LENGTH} characters, not {shown}", field="name"
-        )
+        allowed = f"a Unicode text of 1 to {NAME_MAX_LENGTH} characters"
+        raise InvalidParameters(f"the name of a task must be {allowed}, not {shown(name)}", field="name")
     return name

@@ -73,7 +73,9 @@ def test_an_attribute_that_is_something_else_is_named(wrong: Any) -> None:
     class WrongJob(AdapterJob):
         queue_options = wrong
 
-    with pytest.raises(InvalidParameters, match=r"queue_options of <class .*WrongJob'> is no QueueOptions") as refusal:
+    with pytest.raises(
+        InvalidParameters, match=r"queue_options of <class .*WrongJob'> must be a QueueOptions, not"
+    ) as refusal:
         declared_options(WrongJob, {})
     assert refusal.value.data["field"] == "queue_options"
 

@@ -61,19 +61,18 @@ async def test_the_last_report_is_not_lost_while_the_job_goes_on(manager: QueueM
     await manager.stop_job(job_id)
 
 
+@pytest.mark.parametrize("blocking", [False, True])
 async def test_progress_follows_time_for_a_command_that_announces_its_duration(
-    manager: QueueManagerIntegration,
+    manager: QueueManagerIntegration, blocking: bool
 ) -> None:
-    assert await percents(manager, "sample_timed", duration=0.8, steps=4, seconds=1.3) == [0, 25, 50, 75, 99, 100]
-
-
-async def test_it_does_so_for_a_command_that_blocks_its_loop(manager: QueueManagerIntegration) -> None:
-    seen = await percents(manager, "sample_timed", duration=0.8, steps=4, seconds=1.3, blocking=True)
-    assert seen == [0, 25, 50, 75, 99, 100]
+    seen = await percents(manager, "sample_timed", duration=0.8, steps=4, seconds=1.5, blocking=blocking)
+    # On a busy machine a step may be skipped.
+    assert seen == sorted(seen)
+    assert {0, 99, 100} < set(seen) <= {0, 25, 50, 75, 99, 100}
 
 
 async def test_it_goes_in_ten_steps_if_the_call_names_none(manager: QueueManagerIntegration) -> None:
-    seen = await percents(manager, "sample_timed", duration=20, seconds=2.5)
+    seen = await percents(manager, "sample_timed", duration=10, seconds=1.8)
     assert seen == [0, 10, 100]
 
 
@@ -96,7 +95,7 @@ async def test_progress_that_is_no_number_fails_the_command_by_name(manager: Que
     params = {"command": "sample_progress", "params": {"percent": "half"}}
     await manager.submit_job(CommandExecutionJob, job_id, params)
     ended = await manager.wait_job(job_id, WAIT_SECONDS)
-    assert (ended.status, ended.error) == ("failed", "the progress is a number from 0 to 100, not 'half'")
+    assert (ended.status, ended.error) == ("failed", 'the progress must be a number from 0 to 100, not "half"')
 
 
 @pytest.mark.parametrize("percent", [-5, 250])

@@ -60,7 +60,7 @@ def test_an_option_that_there_is_not_is_refused_where_it_is_written() -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 201, "nul \0", 7])
 def test_a_name_that_cannot_be_kept_is_refused(name: Any) -> None:
-    with pytest.raises(InvalidParameters, match="the name of a task is") as refusal:
+    with pytest.raises(InvalidParameters, match="the name of a task must be") as refusal:
         task(name=name)(sample_tasks.plain)
     assert refusal.value.data["field"] == "name"
 

@@ -13,6 +13,7 @@ from mcp_queue_plugin.context import JobContext, current_job, enter_job
 from mcp_queue_plugin.errors import InvalidParameters, NotInJob
 from mcp_queue_plugin.model.course import Course
 from mcp_queue_plugin.model.operations import Changes
+from mcp_queue_plugin.words import shown
 
 
 class Reports:
@@ -63,9 +64,9 @@ def test_progress_is_a_whole_number_from_0_to_100(reports: Reports, percent: Any
 
 @pytest.mark.parametrize("percent", ["50", None, [50], float("nan"), Decimal("nan"), 1j])
 def test_progress_that_is_no_number_is_refused_by_name(reports: Reports, percent: Any) -> None:
-    with pytest.raises(InvalidParameters, match="the progress is a number from 0 to 100, not ") as refusal:
+    with pytest.raises(InvalidParameters, match="the progress must be a number from 0 to 100, not ") as refusal:
         current_job().set_progress(percent)
-    assert refusal.value.data == {"field": "progress", "got": repr(percent)}
+    assert refusal.value.data == {"field": "progress", "got": shown(percent)}
     assert not reports.changes
 
 
