@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -47,18 +46,11 @@ def test_it_is_read_by_the_queues_commands(capped_server: Server, gate: Gate) ->
     assert record["result"]["result"]["data"] == {"pid": capped_server.pid}
 
 
-@pytest.mark.parametrize(
-    ("method", "params", "code"),
-    [
-        ("queue_start_job", {}, "JOB_STATE_INVALID"),
-        ("queue_add_job", {"job_type": "double", "params": {"number": 1}}, "JOB_ALREADY_EXISTS"),
-    ],
-)
-def test_what_cannot_be_done_with_it_is_refused(
-    capped_server: Server, gate: Gate, method: str, params: dict[str, Any], code: str
-) -> None:
+def test_what_cannot_be_done_with_it_is_refused(capped_server: Server, gate: Gate) -> None:
     job_id = hand_over(capped_server, gate)
-    assert code in str(capped_server.refusal(method, job_id=job_id, **params))
+    assert "JOB_STATE_INVALID" in str(capped_server.refusal("queue_start_job", job_id=job_id))
+    again = {"job_type": "double", "job_id": job_id, "params": {"number": 1}}
+    assert "JOB_ALREADY_EXISTS" in str(capped_server.refusal("queue_add_job", **again))
     gate.open()
     capped_server.ended(job_id)
 
