@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import traceback
 from collections.abc import Callable
@@ -184,6 +185,7 @@ class JobRun:
 
     def _work(self) -> bool:
         """Begin and do the work; answers whether the job was asked to stop."""
+        _check_is_sync(self._job)
         self._job.on_start()
         if not self._context.should_stop():
             try:
@@ -209,6 +211,13 @@ class JobRun:
             return JobReturn(EndingKind.STOPPED, self.result)
         with_error = isinstance(self._job, CommandExecutionJob) and self._job.completed_with_error
         return JobReturn(EndingKind.COMPLETED, self.result, with_error=with_error)
+
+
+def _check_is_sync(job: QueuemgrJobBase) -> None:
+    for method in (job.execute, getattr(job, "run", None)):
+        if inspect.iscoroutinefunction(method):
+            name = f"{type(job).__qualname__}.{method.__name__}"
+            raise TypeError(f"{name} is async, and nothing would await it: write a task or a command instead")
 
 
 def _reported_error(result: Any, status: JobStatus) -> ErrorInfo | None:

@@ -250,6 +250,13 @@ class RestingJob(AdapterJob):
     run = QueueJobBase.run
 
 
+class AsyncJob(AdapterJob):
+    """Would return a coroutine instead of running."""
+
+    async def run(self) -> None:  # type: ignore[override]
+        raise NotImplementedError
+
+
 class HookedCommandJob(CommandExecutionJob):
     """Runs a command between its hooks, and inside a ``run`` of its own."""
 

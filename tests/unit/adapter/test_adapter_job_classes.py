@@ -80,7 +80,11 @@ async def test_an_init_of_its_own_is_called_with_id_and_parameters(manager: Queu
 
 @pytest.mark.parametrize(
     ("job_class", "error_type"),
-    [(sample_jobs.StrangeJob, "TypeError"), (sample_jobs.RestingJob, "NotImplementedError")],
+    [
+        (sample_jobs.StrangeJob, "TypeError"),
+        (sample_jobs.RestingJob, "NotImplementedError"),
+        (sample_jobs.AsyncJob, "TypeError"),
+    ],
 )
 async def test_a_class_that_cannot_run_fails_with_the_reason(
     manager: QueueManagerIntegration, job_class: type, error_type: str

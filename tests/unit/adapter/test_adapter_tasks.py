@@ -220,6 +220,15 @@ async def test_without_a_queue_it_is_said_where_there_would_be_one(serving: Queu
         await add.enqueue(1)
 
 
+def test_every_argument_of_a_task_counts_for_its_idempotency_key() -> None:
+    fingerprints = set()
+    for context in ("one", "other"):
+        submission, _ = submission_of(greet, new_id(), {"name": "you", "context": context}, JobOptions(), "key")
+        assert submission.idempotency is not None
+        fingerprints.add(submission.idempotency.fingerprint)
+    assert len(fingerprints) == 2
+
+
 async def test_a_registered_task_is_a_job_type(serving: QueueManagerIntegration) -> None:
     register_job_type("sample_add", add)
     register_job_type("sample_add", add)
