@@ -12,6 +12,7 @@ from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, 
 from mcp_queue_plugin.adapter import results
 from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.job_logs import whole_log
+from mcp_queue_plugin.adapter.job_types import JobTarget
 from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
 from mcp_queue_plugin.adapter.running import RunningQueue
 from mcp_queue_plugin.engine.values import Answer
@@ -67,7 +68,7 @@ class QueueManagerIntegration(RunningQueue):
         super().__init__(load_settings({"queue_manager": section}, source="init_global_queue_manager"))
 
     @raises_job_errors
-    async def add_job(self, job_class: type, job_id: str, params: dict[str, Any]) -> QueueJobResult:
+    async def add_job(self, job_class: JobTarget, job_id: str, params: dict[str, Any]) -> QueueJobResult:
         """Store a job without starting it.
 
         Raises:
@@ -78,7 +79,7 @@ class QueueManagerIntegration(RunningQueue):
 
     @raises_job_errors
     async def submit_job(
-        self, job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
+        self, job_class: JobTarget, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
     ) -> QueueJobResult:
         """Store a job and queue it, in one transaction; ``options`` go before those of its class.
 

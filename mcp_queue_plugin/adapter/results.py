@@ -30,10 +30,9 @@ def job_result(answer: Answer, *, metadata: dict[str, Any] | None = None) -> Que
     """The record as the adapter's pollers read it: a deleted job shows as stopped, the only such end they know."""
     job = answer.job
     status = QueueJobStatus.STOPPED if job.state is State.DELETED else job.status.value
-    return QueueJobResult(
+    told = QueueJobResult(
         job_id=job.job_id,
         status=status,
-        result=None if answer.result is None else json.loads(answer.result),
         error=error_text(job),
         progress=job.progress,
         description=description_text(job),
@@ -43,6 +42,10 @@ def job_result(answer: Answer, *, metadata: dict[str, Any] | None = None) -> Que
         started_at=iso8601(job.started_at),
         completed_at=iso8601(job.completed_at),
     )
+    if answer.result is not None:
+        # Not through its constructor, which takes 0 and False for no result.
+        told.result = json.loads(answer.result)
+    return told
 
 
 def description_text(job: Job) -> str:

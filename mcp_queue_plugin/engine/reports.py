@@ -57,7 +57,9 @@ class Reports:
         self._changes.setdefault(token, NO_CHANGES)
         self._set_timer()
         if log.size_bytes >= FLUSH_BYTES:
-            self._flush_one(token)
+            # Without the changes, which wait for the timer: however much it prints, a job's record is written no more
+            # than ten times a second.
+            self._report(token, NO_CHANGES)
 
     def end(self, token: Token) -> tuple[Changes, tuple[LogPiece, ...]]:
         """What is left of an attempt that has ended, so that it goes along with its end."""
@@ -78,7 +80,9 @@ class Reports:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
 
     def _flush_one(self, token: Token) -> None:
-        changes = self._changes.pop(token)
+        self._report(token, self._changes.pop(token))
+
+    def _report(self, token: Token, changes: Changes) -> None:
         log = self._logs.get(token)
         if log is None or not log.size_bytes:
             if changes != NO_CHANGES:

@@ -111,6 +111,16 @@ async def test_a_large_log_does_not_wait_for_the_time(gathering: Gathering) -> N
     assert sum(len(piece.data) for piece in report.log) == FLUSH_BYTES
 
 
+async def test_a_large_log_does_not_take_the_progress_along(gathering: Gathering) -> None:
+    gathering.reports.add_changes(FIRST, Changes(progress=1))
+    for _ in range(3):
+        gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+    gathering.reports.add_changes(FIRST, Changes(progress=2))
+    assert [report.changes for report in gathering.submitted] == [Changes()] * 3
+    gathering.reports.flush()
+    assert gathering.submitted[3:] == [Report(token=FIRST, changes=Changes(progress=2))]
+
+
 async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
     for count in range(1, 4):
         gathering.reports.add_changes(FIRST, Changes(progress=count))
