@@ -27,8 +27,9 @@
         ├── CommandUnknown
         └── TargetNotFound
 
-Each class knows the JSON-RPC code and the domain code a client sees; ``commands/base.py`` and ``adapter/bridge`` do
-nothing but read them. A message defaults to the first line of the docstring.
+Each class knows the JSON-RPC code, the domain code and the HTTP status a client sees; ``commands/base.py``,
+``adapter/bridge`` and ``adapter/http_errors.py`` do nothing but read them. A message defaults to the first line of the
+docstring.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class QueueError(Exception):
 
     code: ClassVar[int] = JSONRPC_SERVER_ERROR
     domain_code: ClassVar[str | None] = None
+    http_status: ClassVar[int] = 500
 
     def __init__(self, message: str | None = None, **data: Any) -> None:
         """Keep ``message`` for people and ``data`` (JSON values) for programs."""
@@ -69,6 +71,7 @@ class InvalidParameters(QueueError):
     """A parameter is not valid."""
 
     code = JSONRPC_INVALID_PARAMS
+    http_status = 422
 
 
 class NotJson(InvalidParameters):
@@ -79,6 +82,7 @@ class QueueDisabled(QueueError):
     """The queue is disabled: set queue_manager.enabled to true to run commands in the background."""
 
     domain_code = "QUEUE_DISABLED"
+    http_status = 503
 
 
 class NotInJob(QueueError):
@@ -95,10 +99,13 @@ class QueueFull(QueueError):
     """The queue holds as many jobs as it may; nothing was stored."""
 
     domain_code = "QUEUE_FULL"
+    http_status = 429
 
 
 class JobError(QueueError):
     """The job does not allow what was asked."""
+
+    http_status = 409
 
     def __init__(self, job_id: str, message: str | None = None, **data: Any) -> None:
         """Name the job; the adapter's clients read ``field``, ``value`` and ``store``."""
@@ -110,6 +117,7 @@ class JobNotFound(JobError):
     """Job not found"""
 
     domain_code = "JOB_NOT_FOUND"
+    http_status = 404
 
 
 class JobAlreadyExists(JobError):
@@ -134,6 +142,7 @@ class StoreError(QueueError):
     """The store of the jobs cannot be used."""
 
     domain_code = "STORE_UNAVAILABLE"
+    http_status = 503
 
 
 class StoreRefused(StoreError):
@@ -152,6 +161,7 @@ class EngineError(QueueError):
     """The queue's engine cannot be used."""
 
     domain_code = "ENGINE_UNAVAILABLE"
+    http_status = 503
 
 
 class EngineNotRunning(EngineError):

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from mcp_proxy_adapter.core.config.section_validators import register_section_validator
 from mcp_proxy_adapter.core.config.validators.base_validator import ValidationError
 
-from mcp_queue_plugin.adapter import enqueue
+from mcp_queue_plugin.adapter import enqueue, http_errors
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
@@ -63,6 +63,7 @@ class QueuePlugin:
         import_modules(plugin.settings)
         server.use_manager_class(QueueManagerIntegration)
         server.replace_queue_commands(dict(QUEUE_COMMANDS))
+        http_errors.install(app)
         app.state.queue_plugin = plugin
         plugin._tell_adapter()
         plugin._wrap_lifespan()

@@ -14,11 +14,9 @@ from typing import Any
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.errors import EngineNotRunning, NotJson
-from mcp_queue_plugin.model.job import Submission
+from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Submission
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.options import JobOptions
-
-JOB_TYPE = "in_process_command"
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +39,8 @@ class DetachedCommands:
             self._cancellable[job_id] = run_task
         submission = Submission(
             job_id=job_id,
-            job_type=JOB_TYPE,
-            target=JOB_TYPE,
+            job_type=IN_PROCESS_COMMAND,
+            target=IN_PROCESS_COMMAND,
             command=command_name,
             options=JobOptions(on_interrupt="fail"),
         )

@@ -10,8 +10,9 @@ from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobError, Q
 
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.adapter.job_types import new_job_id, submission_of
+from mcp_queue_plugin.adapter.job_types import new_job_id
 from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, is_command_execution
+from mcp_queue_plugin.adapter.results import place_fields
 from mcp_queue_plugin.errors import EngineNotRunning, QueueDisabled, QueueError
 from mcp_queue_plugin.model.pace import poll_after_seconds
 
@@ -78,8 +79,9 @@ async def _submit(
     manager: QueueManagerIntegration, command_name: str, params: dict[str, Any], context: dict[str, Any]
 ) -> dict[str, Any]:
     job_params = {"command": command_name, "params": params, "context": context}
-    submission, document = submission_of(CommandExecutionJob, new_job_id(), job_params, manager.default_options)
-    job = (await manager.engine.submit(submission, document, start=True)).job
+    submission, document = manager.submission(CommandExecutionJob, new_job_id(), job_params)
+    answer = await manager.engine.submit(submission, document, start=True, with_place=True)
+    job = answer.job
     return {
         "success": True,
         "job_id": job.job_id,
@@ -88,6 +90,7 @@ async def _submit(
         "store": STORE,
         "poll_with": POLL_WITH,
         "phase": job.state.phase,
+        **place_fields(answer.place),
         "poll_after_seconds": poll_after_seconds(job, job.created_at),
     }
 

@@ -39,6 +39,7 @@ def health_report(health: EngineHealth, settings: Settings, now: float) -> dict[
         "durable": health.capabilities.durable,
         "durability": settings.queue_plugin.durability if health.capabilities.durable else "none",
         "workers": msgspec.to_builtins(health.workers),
+        "queues": {queue.name: msgspec.to_builtins(queue) for queue in health.queues},
         "waiting_calls": health.waiting_calls,
         "oldest_pending_seconds": waiting,
         "issues": issues,
@@ -49,7 +50,7 @@ def _issues(health: EngineHealth, waiting_seconds: float | None) -> list[str]:
     """The issues there are, and if anything is wrong one more with the marker, which says what is so."""
     issues = [*health.issues, *map(_frozen, (worker for worker in health.workers.processes if worker.frozen))]
     queued, running = health.counts.of(State.QUEUED), health.counts.of(*RUNNING_STATES)
-    if queued and not running and waiting_seconds is not None and waiting_seconds > STARVED_AFTER_SECONDS:
+    if health.jobs_ready and not running and waiting_seconds is not None and waiting_seconds > STARVED_AFTER_SECONDS:
         marked = f"{STARVED_MARKER}: none runs of {queued} queued; the oldest was added {waiting_seconds:.0f} s ago"
     elif issues:
         marked = f"{STARVED_MARKER} (queue degraded): {'; '.join(issues)}; {queued} queued, {running} running"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,21 +10,14 @@ from typing import Any
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
 
 from mcp_queue_plugin.adapter import results
-from mcp_queue_plugin.adapter.detached import DetachedCommands
 from mcp_queue_plugin.adapter.health import health_report
-from mcp_queue_plugin.adapter.job_types import submission_of
-from mcp_queue_plugin.adapter.listeners import EngineListener
 from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
-from mcp_queue_plugin.adapter.setup import engine_options, worker_setup
-from mcp_queue_plugin.engine.client import EngineClient
+from mcp_queue_plugin.adapter.running import RunningQueue
 from mcp_queue_plugin.engine.values import Answer
-from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.options import QueueOptions
 from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogQuery
 from mcp_queue_plugin.model.states import State
-from mcp_queue_plugin.settings import Settings, load_settings
-from mcp_queue_plugin.store.protocol import Capabilities
-
-logger = logging.getLogger(__name__)
+from mcp_queue_plugin.settings import load_settings
 
 ALL_LINES = 1_000_000_000
 STOPPED_BY_REQUEST = "stopped by request"
@@ -35,7 +27,7 @@ DELETED_BY_REQUEST = "deleted by request"
 SLOT_WAIT_SECONDS = 0.2
 
 
-class QueueManagerIntegration:
+class QueueManagerIntegration(RunningQueue):
     """Background jobs for one server: durable, isolated in worker processes, followed to their end.
 
     The documented methods keep the adapter's signatures and raise its ``QueueJobError``. The queue's commands use
@@ -72,74 +64,7 @@ class QueueManagerIntegration:
             "stop_job_wait_timeout": stop_job_wait_timeout,
             "max_retained_terminal_jobs": max_retained_terminal_jobs,
         }
-        self._settle(load_settings({"queue_manager": section}, source="init_global_queue_manager"))
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> QueueManagerIntegration:
-        """A manager with all of ``settings``, those of ``queue_plugin`` included; the environment is not read."""
-        manager = cls.__new__(cls)
-        cls._settle(manager, settings)
-        return manager
-
-    def _settle(self, settings: Settings) -> None:
-        self.settings = settings
-        self.capabilities: Capabilities | None = None
-        self._listener = EngineListener(self._on_stop_adopted)
-        self.engine = EngineClient(self._listener)
-        self._detached = DetachedCommands(self.engine)
-        self.default_options = JobOptions(
-            **settings.queue_plugin.job_defaults.model_dump(), isolation=settings.queue_plugin.workers.isolation
-        )
-
-    @property
-    def registry_path(self) -> str | None:
-        """The store's file; None for one that goes with the server."""
-        return self.settings.queue_manager.registry_path
-
-    @property
-    def max_concurrent_jobs(self) -> int:
-        """How many jobs may run at once."""
-        return self.settings.queue_manager.max_concurrent_jobs
-
-    async def start(self) -> None:
-        """Open the store and start the workers.
-
-        Raises:
-            StoreError: the store cannot be used.
-            EngineStartFailed: the engine's process did not come up in time; its standard error is in the message.
-        """
-        await self.open()
-        await self.warm_up()
-
-    async def open(self) -> None:
-        """Start the engine and open the store: jobs are taken, but none runs before ``warm_up``.
-
-        Raises:
-            StoreError: the store cannot be used.
-            EngineStartFailed: the engine's process did not come up in time.
-        """
-        if self.is_running():
-            return
-        logger.info("The queue is starting")
-        self.capabilities = await self.engine.start(engine_options(self.settings))
-        if not self.capabilities.durable:
-            logger.warning("The queue is in memory: jobs and results are lost when the server ends")
-        logger.info("The queue is open: %s", self.capabilities.path)
-
-    async def warm_up(self) -> None:
-        """Start the workers, set up as this server is now: its import path, its modules, its hooks."""
-        await self.engine.warm_up(worker_setup(self.settings.queue_plugin.auto_import_modules))
-
-    async def stop(self) -> None:
-        """End the queue: running jobs get ``shutdown_timeout``, then go back to the queue. Again: does nothing."""
-        if self.is_running():
-            logger.info("The queue is stopping; running jobs get %g s", self.settings.queue_manager.shutdown_timeout)
-            await self.engine.close(self.settings.queue_manager.shutdown_timeout)
-            logger.info("The queue has stopped")
-
-    def is_running(self) -> bool:
-        """Whether jobs can be handed in."""
-        return self.engine.is_running
+        super().__init__(load_settings({"queue_manager": section}, source="init_global_queue_manager"))
 
     @raises_job_errors
     async def add_job(self, job_class: type, job_id: str, params: dict[str, Any]) -> QueueJobResult:
@@ -148,19 +73,20 @@ class QueueManagerIntegration:
         Raises:
             QueueJobError: the id is taken, or the parameters are not JSON; nothing was stored.
         """
-        submission, document = submission_of(job_class, job_id, params, self.default_options)
+        submission, document = self.submission(job_class, job_id, params)
         return job_result(await self.engine.submit(submission, document, start=False))
 
     @raises_job_errors
     async def submit_job(
-        self, job_class: type, job_id: str, params: dict[str, Any], options: JobOptions | None = None
+        self, job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
     ) -> QueueJobResult:
-        """Store a job and queue it, in one transaction.
+        """Store a job and queue it, in one transaction; ``options`` go before those of its class.
 
         Raises:
-            QueueJobError: the id is taken, or the parameters are not JSON; nothing was stored.
+            QueueJobError: the id is taken, an option or the parameters are not valid, or the queue is full; nothing
+                was stored.
         """
-        submission, document = submission_of(job_class, job_id, params, options or self.default_options)
+        submission, document = self.submission(job_class, job_id, params, options)
         return job_result(await self.engine.submit(submission, document, start=True))
 
     @raises_job_errors
@@ -177,6 +103,15 @@ class QueueManagerIntegration:
             version = answer.job.version
             answer = await self.engine.status(job_id, wait_seconds=SLOT_WAIT_SECONDS, known_version=version)
         return job_result(answer)
+
+    @raises_job_errors
+    async def retry_job(self, job_id: str) -> QueueJobResult:
+        """Queue a job again that has failed or was stopped, with all its retries before it again.
+
+        Raises:
+            QueueJobError: there is no such job, it is in another state, or the queue is full.
+        """
+        return job_result(await self.engine.retry_job(job_id))
 
     @raises_job_errors
     async def stop_job(self, job_id: str) -> QueueJobResult:
@@ -238,7 +173,7 @@ class QueueManagerIntegration:
         jobs: list[QueueJobResult] = []
         cursor: int | None = None
         while True:
-            page: JobPage = await self.engine.list_jobs(JobQuery(after_uid=cursor, limit=1000))
+            page: JobPage = (await self.engine.list_jobs(JobQuery(after_uid=cursor, limit=1000))).page
             jobs.extend(job_result(Answer(job)) for job in page.jobs)
             cursor = page.next_uid
             if cursor is None:
@@ -288,9 +223,6 @@ class QueueManagerIntegration:
     def publish_detached_fallback_stopped(self, job_id: str, command_name: str) -> None:
         """Record that such a command was cancelled."""
         self._detached.publish_stopped(job_id, command_name)
-
-    def _on_stop_adopted(self, job_id: str) -> None:
-        self._detached.cancel(job_id)
 
 
 _A_YEAR_SECONDS = 365 * 86400.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Any
 
@@ -14,9 +15,12 @@ from mcp_queue_plugin.adapter.jobs import (
 )
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Idempotency, Submission, is_job_id
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.text import storable
+
+SERVER_PARAMS = ("auto_import_modules", "hook_modules", "config_path", "context", "log_level")
+"""The keys of a command job's parameters that the server adds: what its worker imports, and in whose name it runs."""
 
 _types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
 
@@ -78,7 +82,11 @@ def new_job_id() -> str:
 
 
 def submission_of(
-    job_class: type, job_id: str, params: dict[str, Any], options: JobOptions
+    job_class: type,
+    job_id: str,
+    params: dict[str, Any],
+    options: JobOptions,
+    idempotency_key: str | None = None,
 ) -> tuple[Submission, bytes]:
     """A job as the engine takes it, with its parameters as a JSON document.
 
@@ -97,8 +105,16 @@ def submission_of(
         target=target_of(executed),
         command=_command_of(params) if is_command_execution(executed) else None,
         options=options,
+        idempotency=None if idempotency_key is None else _idempotency(idempotency_key, params),
     )
     return submission, encode_document(params, "params")
+
+
+def _idempotency(key: str, params: dict[str, Any]) -> Idempotency:
+    """What is to be done, as a digest; what the server adds for the worker is no part of it."""
+    said = {name: value for name, value in params.items() if name not in SERVER_PARAMS}
+    document = encode_document(said, "params", sort_keys=True)
+    return Idempotency(key=key, fingerprint=hashlib.sha256(document).hexdigest())
 
 
 def _command_of(params: dict[str, Any]) -> str:

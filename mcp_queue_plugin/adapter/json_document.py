@@ -14,20 +14,21 @@ MAX_DEPTH = 500
 PLACE_MAX_LENGTH = 500
 
 
-def encode_document(value: Any, name: str = "result") -> bytes:
-    """``value`` as a JSON document in UTF-8.
+def encode_document(value: Any, name: str = "result", *, sort_keys: bool = False) -> bytes:
+    """``value`` as a JSON document in UTF-8; with ``sort_keys`` the same for all that is equal.
 
     Raises:
         NotJson: it holds something JSON cannot say; the message names the first such place, counted from ``name``.
     """
     try:
-        return _ENCODER.encode(value).encode()
+        return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         place, reason = _find_fault(value, name) or (name, str(error))
         raise NotJson(f"{place} is not JSON: {reason}", field=place, violation="not JSON") from error
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_SORTING_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 Placed = tuple[str, Any]
 

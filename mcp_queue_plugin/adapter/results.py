@@ -17,6 +17,7 @@ from mcp_proxy_adapter.integrations.queuemgr_integration.job_types import (
 from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import JobAlreadyExists, JobError, JobNotFound, JobStateInvalid, QueueError
+from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queries import LogPage
 from mcp_queue_plugin.model.states import State
@@ -52,6 +53,14 @@ def description_text(job: Job) -> str:
     if job.description or job.reason:
         return job.description or job.reason or ""
     return f"Executing command: {job.command}" if job.state is State.WORKING and job.command else ""
+
+
+def place_fields(place: Place | None) -> dict[str, Any]:
+    """Where a job stands in its queue; null for one that does not wait any more."""
+    return {
+        "queue_position": None if place is None else place.position,
+        "estimated_wait_seconds": None if place is None else place.estimated_wait_seconds,
+    }
 
 
 def error_text(job: Job) -> str | None:

@@ -10,8 +10,11 @@ from pathlib import Path
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.leftovers import new_temporary_path
 from mcp_queue_plugin.engine.values import EngineOptions
+from mcp_queue_plugin.model.admission import LimitRules
+from mcp_queue_plugin.model.options import DEFAULT_QUEUE
+from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.scaling import MEGABYTE, WorkerRules
-from mcp_queue_plugin.settings import Settings, WorkerSettings
+from mcp_queue_plugin.settings import Settings
 from mcp_queue_plugin.workers.protocol import Setup
 
 RUNNER = "mcp_queue_plugin.adapter.runner:AdapterRunner"
@@ -45,14 +48,33 @@ def engine_options(settings: Settings) -> EngineOptions:
         durability="normal" if temporary else plugin.durability,
         temporary=temporary,
         max_concurrent_jobs=manager.max_concurrent_jobs,
-        workers=_worker_rules(plugin.workers, manager.max_concurrent_jobs),
+        workers=worker_rules(settings),
+        queues=queue_rules(settings),
+        limits=LimitRules(
+            max_jobs=manager.max_queue_size,
+            max_jobs_by_name=manager.per_job_type_limits or {},
+            overflow=plugin.limits.overflow,
+        ),
+        retention_seconds=manager.completed_job_retention_seconds,
+        tombstone_seconds=plugin.retention.tombstone_seconds,
     )
 
 
-def _worker_rules(workers: WorkerSettings, max_concurrent_jobs: int) -> WorkerRules:
+def queue_rules(settings: Settings) -> dict[str, QueueRule]:
+    """The rules of every queue that a job may name."""
+    plugin = settings.queue_plugin
+    return {DEFAULT_QUEUE: QueueRule(overflow=plugin.limits.overflow)} | {
+        name: QueueRule(**{**queue.model_dump(), "overflow": queue.overflow or plugin.limits.overflow})
+        for name, queue in plugin.queues.items()
+    }
+
+
+def worker_rules(settings: Settings) -> WorkerRules:
+    """How many workers are kept, when more may start, and how long one serves."""
+    workers = settings.queue_plugin.workers
     rss_mb = workers.recycle_rss_mb
     return WorkerRules(
-        min_workers=min(workers.min, max_concurrent_jobs),
+        min_workers=min(workers.min, settings.queue_manager.max_concurrent_jobs),
         start_timeout_seconds=workers.start_timeout_seconds,
         idle_timeout_seconds=workers.idle_timeout_seconds,
         recycle_after_jobs=workers.recycle_after_jobs,

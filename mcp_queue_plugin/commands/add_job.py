@@ -9,15 +9,33 @@ from mcp_proxy_adapter.core.errors import ValidationError
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.enqueue import POLL_WITH, STORE
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.adapter.job_types import job_class_of, job_type_names, submission_of
+from mcp_queue_plugin.adapter.job_types import SERVER_PARAMS, job_class_of, job_type_names
 from mcp_queue_plugin.adapter.jobs import is_command_execution
 from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.options import QueueOptions
 from mcp_queue_plugin.model.text import storable
 
-# What a client may never choose: each would decide what a worker imports, or in whose name it runs.
-RESERVED_KEYS = ("auto_import_modules", "hook_modules", "config_path", "context", "log_level")
+OPTIONS: dict[str, Any] = {
+    "queue": {"type": "string", "description": "The named queue; default: the job type's own", "minLength": 1},
+    "priority": {"type": "integer", "description": "Higher goes first within the queue"},
+    "delay_seconds": {"type": "number", "description": "Not before so many seconds after the start", "minimum": 0},
+    "run_at": {"type": "string", "description": "Not before this time, ISO 8601 with an offset"},
+    "timeout_seconds": {
+        "type": "number",
+        "description": "How long one attempt may run before it fails with JobTimeout",
+        "exclusiveMinimum": 0,
+    },
+    "max_retries": {"type": "integer", "description": "How often it runs again when it fails", "minimum": 0},
+    "idempotency_key": {
+        "type": "string",
+        "description": "The same key for the same command gives the same job, as long as that is kept",
+        "minLength": 1,
+        "maxLength": NAME_MAX,
+    },
+}
+"""What a client may say of how its job is run, as in ``QueueOptions``."""
 
 
 class QueueAddJobCommand(QueueCommand):
@@ -31,6 +49,7 @@ class QueueAddJobCommand(QueueCommand):
         "params": {"type": "object", "description": "The job's parameters; for command_execution {command, params}"},
         "command": {"type": "string", "description": "For command_execution, if params does not name the command"},
         "start": {"type": "boolean", "description": "Queue the job at once instead of waiting for queue_start_job"},
+        **OPTIONS,
     }
     required = ("job_type", "job_id", "params")
 
@@ -48,24 +67,25 @@ class QueueAddJobCommand(QueueCommand):
         if is_command_execution(job_class):
             job_params = {"command": params.get("command"), **job_params}
             _check_command(job_params)
-        submission, document = submission_of(job_class, job_id, job_params, manager.default_options)
-        answer = await manager.engine.submit(submission, document, start=params.get("start", False))
+        options = QueueOptions(**{name: params[name] for name in OPTIONS if name in params})
+        submission, document = manager.submission(job_class, job_id, job_params, options)
+        answer = await manager.engine.submit(submission, document, start=params.get("start", False), with_place=True)
         return {
             **record(answer),
-            "message": f"Job {job_id} added successfully",
+            "message": f"Job {answer.job.job_id} added successfully",
             "store": STORE,
             "poll_with": POLL_WITH,
         }
 
 
 def _check_command(job_params: dict[str, Any]) -> None:
-    reserved = sorted(set(RESERVED_KEYS) & set(job_params))
+    reserved = sorted(set(SERVER_PARAMS) & set(job_params))
     if reserved:
         raise InvalidParameters(
             f"params.{reserved[0]} is reserved: the server alone decides it",
             field=reserved[0],
             violation="reserved",
-            reserved=list(RESERVED_KEYS),
+            reserved=list(SERVER_PARAMS),
         )
     command = job_params.get("command")
     if not isinstance(command, str) or not command:

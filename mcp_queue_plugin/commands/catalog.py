@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from mcp_queue_plugin.commands.add_job import QueueAddJobCommand
 from mcp_queue_plugin.commands.base import QueueCommand
-from mcp_queue_plugin.commands.change_job import QueueDeleteJobCommand, QueueStartJobCommand, QueueStopJobCommand
+from mcp_queue_plugin.commands.change_job import (
+    QueueDeleteJobCommand,
+    QueueRetryJobCommand,
+    QueueStartJobCommand,
+    QueueStopJobCommand,
+)
+from mcp_queue_plugin.commands.change_queue import QueuePauseCommand, QueueResumeCommand
 from mcp_queue_plugin.commands.read_jobs import (
     QueueGetJobLogsCommand,
     QueueGetJobStatusCommand,
@@ -23,5 +29,8 @@ QUEUE_COMMANDS: dict[str, type[QueueCommand]] = {
         QueueGetJobLogsCommand,
         QueueListJobsCommand,
         QueueHealthCommand,
+        QueueRetryJobCommand,
+        QueuePauseCommand,
+        QueueResumeCommand,
     )
 }

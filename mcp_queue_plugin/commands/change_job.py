@@ -27,12 +27,27 @@ class QueueStartJobCommand(QueueCommand):
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Start the job and answer its record. One that already runs is refused, as the adapter does."""
         job_id = params["job_id"]
-        answer = await manager.engine.start_job(job_id)
+        answer = await manager.engine.start_job(job_id, with_place=True)
         if answer.job.state in RUNNING_STATES:
             raise JobStateInvalid(
                 job_id, action="start", current_status=answer.job.status.value, allowed_statuses=["pending"]
             )
         return {**record(answer), "message": f"Job {job_id} started successfully"}
+
+
+class QueueRetryJobCommand(QueueCommand):
+    """Queue a job again that has failed or was stopped."""
+
+    name = "queue_retry_job"
+    descr = "Run a job again that has failed or was stopped, with all its retries before it again; its log goes on"
+    properties: ClassVar[dict[str, Any]] = {"job_id": JOB_ID}
+    required = ("job_id",)
+
+    async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
+        """Queue the job and answer its record."""
+        job_id = params["job_id"]
+        answer = await manager.engine.retry_job(job_id, with_place=True)
+        return {**record(answer), "message": f"Job {job_id} is queued again"}
 
 
 class LetGoCommand(QueueCommand):

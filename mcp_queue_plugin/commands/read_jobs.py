@@ -41,10 +41,10 @@ class QueueGetJobStatusCommand(QueueCommand):
         """Answer the record; after a wait also whether it ended without a change."""
         wait_seconds = params.get("wait_seconds")
         if wait_seconds is None:
-            return record(await manager.engine.status(params["job_id"]))
+            return record(await manager.engine.status(params["job_id"], with_place=True))
         seconds, capped = _within_cap(wait_seconds)
         answer = await manager.engine.status(
-            params["job_id"], wait_seconds=seconds, known_version=params.get("known_version")
+            params["job_id"], wait_seconds=seconds, known_version=params.get("known_version"), with_place=True
         )
         return {**record(answer), "timed_out": answer.timed_out, **capped}
 
@@ -118,17 +118,19 @@ class QueueListJobsCommand(QueueCommand):
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer one page of rows, and how many jobs match in all."""
         status_filter, limit = params.get("status_filter"), params.get("limit", LIST_DEFAULT)
-        page = await manager.engine.list_jobs(
+        listing = await manager.engine.list_jobs(
             JobQuery(
                 status=None if status_filter is None else Status(status_filter),
                 **_names(params),
                 order=params.get("order", "newest"),
                 after_uid=_cursor(params),
                 limit=limit,
-            )
+            ),
+            with_places=True,
         )
+        page, places = listing.page, listing.places
         return {
-            "jobs": [row(job) for job in page.jobs],
+            "jobs": [row(job, places.get(job.uid)) for job in page.jobs],
             "total_count": page.total_count,
             "status_filter": status_filter,
             "limit": limit,

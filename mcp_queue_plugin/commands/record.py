@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 
-from mcp_queue_plugin.adapter.results import description_text, error_text
+from mcp_queue_plugin.adapter.results import description_text, error_text, place_fields
 from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.engine.values import Answer
+from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.pace import poll_after_seconds
 from mcp_queue_plugin.model.states import Status
 
 
-def row(job: Job) -> dict[str, Any]:
-    """The record without its result, as lists show it."""
+def row(job: Job, place: Place | None = None) -> dict[str, Any]:
+    """The record without its result, as lists show it; ``place`` is where it stands if it is pending."""
     return {
         "job_id": job.job_id,
         "job_type": job.job_type,
@@ -33,10 +34,15 @@ def row(job: Job) -> dict[str, Any]:
         "error": error_text(job),
         "error_info": None if job.error is None else msgspec.to_builtins(job.error),
         "attempt": job.attempt,
+        "max_retries": job.options.max_retries,
+        "retries": job.retries,
+        "priority": job.options.priority,
         "owner": job.owner,
         "created_at": iso8601(job.created_at),
+        "due_at": iso8601(job.not_before),
         "started_at": iso8601(job.started_at),
         "completed_at": iso8601(job.completed_at),
+        **place_fields(place),
         "poll_after_seconds": poll_after_seconds(job, time.time()),
         "has_result": job.has_result,
         "has_error": job.error is not None,
@@ -46,7 +52,7 @@ def row(job: Job) -> dict[str, Any]:
 
 def record(answer: Answer) -> dict[str, Any]:
     """The record with its result; an empty object as long as there is none."""
-    return {**row(answer.job), "result": {} if answer.result is None else json.loads(answer.result)}
+    return {**row(answer.job, answer.place), "result": {} if answer.result is None else json.loads(answer.result)}
 
 
 def _success(job: Job) -> dict[str, Any]:

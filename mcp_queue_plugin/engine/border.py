@@ -15,6 +15,7 @@ from mcp_queue_plugin import errors
 from mcp_queue_plugin.engine.values import EngineOptions
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobQuery, LogQuery
@@ -43,6 +44,8 @@ class Verb(IntEnum):
     HEALTH = 74
     ADOPT = 75
     END_ADOPTED = 76
+    RETRY = 77
+    SET_QUEUE = 78
 
     JOB = 96
     PAGE = 97
@@ -81,22 +84,28 @@ class CloseRequest(Request, frozen=True, kw_only=True):
     timeout_seconds: float
 
 
-class SubmitRequest(Request, frozen=True, kw_only=True):
+class PlacedRequest(Request, frozen=True, kw_only=True):
+    """What is answered with a record; ``with_place`` also asks where a pending job stands."""
+
+    with_place: bool = False
+
+
+class SubmitRequest(PlacedRequest, frozen=True, kw_only=True):
     """SUBMIT: store a job; the payload is its parameters."""
 
     submission: Submission
     start: bool
 
 
-class JobRequest(Request, frozen=True, kw_only=True):
-    """START, STOP and DELETE."""
+class JobRequest(PlacedRequest, frozen=True, kw_only=True):
+    """START, STOP, DELETE and RETRY."""
 
     job_id: str
     reason: str = ""
     grace_seconds: Seconds | None = None
 
 
-class StatusRequest(Request, frozen=True, kw_only=True):
+class StatusRequest(PlacedRequest, frozen=True, kw_only=True):
     """STATUS: a record, now or after a wait."""
 
     job_id: str
@@ -117,6 +126,14 @@ class ListRequest(Request, frozen=True, kw_only=True):
     """LIST: a page of jobs."""
 
     query: JobQuery
+    with_places: bool = False
+
+
+class QueueRequest(Request, frozen=True, kw_only=True):
+    """SET_QUEUE: pause or resume a queue."""
+
+    name: str
+    paused: bool
 
 
 class HealthRequest(Request, frozen=True, kw_only=True):
@@ -147,6 +164,7 @@ class JobReply(msgspec.Struct, frozen=True, kw_only=True):
     job: Job
     has_result: bool = False
     timed_out: bool = False
+    place: Place | None = None
 
 
 class PageReply(msgspec.Struct, frozen=True, kw_only=True):

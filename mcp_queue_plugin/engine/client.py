@@ -12,17 +12,17 @@ from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.connection import Connection
 from mcp_queue_plugin.engine.notices import ClientEvents
-from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions
+from mcp_queue_plugin.engine.values import Answer, EngineHealth, EngineOptions, Listing, QueueReport
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import InvalidParameters, JobNotFound
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
 from mcp_queue_plugin.model.operations import EndingKind
-from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Setup, decode
 
-PageT = TypeVar("PageT", JobPage, LogPage, EngineHealth)
+PageT = TypeVar("PageT", Listing, LogPage, EngineHealth, QueueReport)
 
 
 class EngineClient:
@@ -54,18 +54,36 @@ class EngineClient:
         """End the engine orderly; see ``Connection.close``."""
         await self._connection.close(timeout_seconds)
 
-    async def submit(self, submission: Submission, params: bytes, *, start: bool) -> Answer:
-        """Store a job; see ``Engine.submit``."""
+    async def submit(self, submission: Submission, params: bytes, *, start: bool, with_place: bool = False) -> Answer:
+        """Store a job; see ``Engine.submit``. ``with_place`` also asks where a pending job stands, here and below."""
         return await self._ask_job(
             Verb.SUBMIT,
-            lambda number: border.SubmitRequest(number=number, submission=submission, start=start),
+            lambda number: border.SubmitRequest(
+                number=number, submission=submission, start=start, with_place=with_place
+            ),
             params,
         )
 
-    async def start_job(self, job_id: str) -> Answer:
+    async def start_job(self, job_id: str, *, with_place: bool = False) -> Answer:
         """Queue an added job; see ``Engine.start``."""
         return await self._ask_job(
-            Verb.START, lambda number: border.JobRequest(number=number, job_id=self._named(job_id))
+            Verb.START,
+            lambda number: border.JobRequest(number=number, job_id=self._named(job_id), with_place=with_place),
+        )
+
+    async def retry_job(self, job_id: str, *, with_place: bool = False) -> Answer:
+        """Queue a job again that has failed or was stopped; see ``Engine.retry``."""
+        return await self._ask_job(
+            Verb.RETRY,
+            lambda number: border.JobRequest(number=number, job_id=self._named(job_id), with_place=with_place),
+        )
+
+    async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
+        """Pause or resume a queue; see ``Engine.set_queue``."""
+        return await self._ask_page(
+            QueueReport,
+            Verb.SET_QUEUE,
+            lambda number: border.QueueRequest(number=number, name=storable(name), paused=paused),
         )
 
     async def stop_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
@@ -93,6 +111,7 @@ class EngineClient:
         wait_seconds: float | None = None,
         until: Until = "change",
         known_version: int | None = None,
+        with_place: bool = False,
     ) -> Answer:
         """Answer a job's record, now or after a wait; see ``Engine.status``."""
         return await self._ask_job(
@@ -103,6 +122,7 @@ class EngineClient:
                 wait_seconds=_finite(wait_seconds),
                 until=until,
                 known_version=known_version,
+                with_place=with_place,
             ),
         )
 
@@ -116,9 +136,13 @@ class EngineClient:
             ),
         )
 
-    async def list_jobs(self, query: JobQuery) -> JobPage:
+    async def list_jobs(self, query: JobQuery, *, with_places: bool = False) -> Listing:
         """One page of jobs."""
-        return await self._ask_page(JobPage, Verb.LIST, lambda number: border.ListRequest(number=number, query=query))
+        return await self._ask_page(
+            Listing,
+            Verb.LIST,
+            lambda number: border.ListRequest(number=number, query=query, with_places=with_places),
+        )
 
     async def health(self) -> EngineHealth:
         """Answer how the queue is."""
@@ -141,7 +165,7 @@ class EngineClient:
     async def _ask_job(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Answer:
         frame = await self._connection.ask(verb, request, payload)
         reply = decode(frame.header, border.JobReply)
-        return Answer(reply.job, frame.payload if reply.has_result else None, reply.timed_out)
+        return Answer(reply.job, frame.payload if reply.has_result else None, reply.timed_out, reply.place)
 
     @staticmethod
     def _named(job_id: str) -> str:

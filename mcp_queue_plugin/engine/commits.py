@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mcp_queue_plugin.engine.tasks import spawn
-from mcp_queue_plugin.errors import StoreUnavailable
+from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import Applied, Claim, Finish, Operation, Outcome, OutcomeCallback, Report
+from mcp_queue_plugin.model.operations import Applied, Claim, Done, Finish, Operation, Outcome, OutcomeCallback, Report
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
@@ -90,6 +90,23 @@ class Committer:
             self._held = False
         self._begin()
 
+    async def committed(self, operation: Operation) -> Outcome:
+        """Put ``operation`` into the next group and wait for its outcome.
+
+        Raises:
+            QueueError: the commit failed.
+        """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: Outcome | QueueError) -> None:
+            if isinstance(outcome, QueueError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.submit(operation, settle)
+        return await future
+
     async def drain(self, timeout_seconds: float) -> bool:
         """Wait until everything submitted is committed; False if it was not within the time."""
         try:
@@ -165,12 +182,19 @@ class Committer:
 def _changes(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> list[Change]:
     changes: list[Change] = []
     for entry, outcome in zip(group, outcomes, strict=True):
-        if not isinstance(outcome, Applied):
-            continue
-        operation = entry.operation
-        logged = isinstance(operation, Report | Finish) and bool(operation.log)
-        if outcome.changed or logged:
-            result = operation.ending.result if isinstance(operation, Finish) else None
-            before = outcome.before if outcome.changed else outcome.job.state
-            changes.append(Change(outcome.job, before, result, logged))
+        match outcome:
+            case Applied():
+                changes += (Change(evicted.job, evicted.before) for evicted in outcome.evicted)
+                changes += _change(entry.operation, outcome)
+            case Done():
+                changes += (Change(applied.job, applied.before) for applied in outcome.changed)
     return changes
+
+
+def _change(operation: Operation, outcome: Applied) -> tuple[Change, ...]:
+    logged = isinstance(operation, Report | Finish) and bool(operation.log)
+    if not outcome.changed and not logged:
+        return ()
+    result = operation.ending.result if isinstance(operation, Finish) else None
+    before = outcome.before if outcome.changed else outcome.job.state
+    return (Change(outcome.job, before, result if outcome.job.has_result else None, logged),)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.commits import Change, Committer
-from mcp_queue_plugin.engine.lookahead import Lookahead
+from mcp_queue_plugin.engine.lanes import Lane, Lanes
 from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
@@ -26,20 +27,20 @@ from mcp_queue_plugin.model.operations import (
 )
 from mcp_queue_plugin.model.options import Isolation
 from mcp_queue_plugin.model.scaling import WorkerRules
-from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.pool import WorkerPool
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 
 logger = logging.getLogger(__name__)
 
-LOOKAHEAD_JOBS = 32
 READ_RETRY_SECONDS = 1.0
+
+_jitter = random.Random().random  # noqa: S311 (it spreads retries and guards nothing)
 
 RELEASED = Ending(kind=EndingKind.RELEASED)
 
 
 class Dispatcher:
-    """Keeps every free worker busy as long as jobs are queued.
+    """Keeps every free worker busy as long as a queue can start a job.
 
     A job starts as soon as a worker is free, and its claim joins the next group: if the engine dies in between, the job
     is still queued and runs again, as one that was claimed would. A job that must never run twice (``on_interrupt``
@@ -48,26 +49,34 @@ class Dispatcher:
 
     def __init__(
         self,
-        store: JobStore,
         committer: Committer,
+        lanes: Lanes,
+        claims: dict[int, Token],
         *,
         max_workers: int,
         rules: WorkerRules,
         clock: Clock,
         on_ready: Callable[[Ready], None],
     ) -> None:
-        """Run at most ``max_workers`` jobs of ``store`` at once; operations go to ``committer``."""
+        """Run at most ``max_workers`` jobs of ``lanes`` at once; operations go to ``committer``.
+
+        ``claims`` holds those that are not committed yet, by the job's uid.
+        """
         self._pool = WorkerPool(
             max_workers=max_workers,
             rules=rules,
             events=self,
             clock=clock,
         )
-        self._claims: dict[int, Token] = {}
-        """The claims that are not committed yet, by the job's uid."""
+        self._lanes = lanes
+        self._claims = claims
+        self._clock = clock
+        self._running: dict[Token, Lane] = {}
+        """The queues of the attempts under way."""
         self._reserved: list[Isolation] = []
         """The isolation of each job that begins, on a worker that is free now, once its claim is committed."""
-        self._lookahead = Lookahead(store, depth=LOOKAHEAD_JOBS, is_claimed=self._claims.__contains__)
+        self._opening: asyncio.TimerHandle | None = None
+        """Set while a queue waits for nothing but time."""
         self._on_ready = on_ready
         self._committer = committer
         self._reports = Reports(committer.submit)
@@ -89,22 +98,32 @@ class Dispatcher:
     def on_committed(self, changes: Sequence[Change]) -> None:
         """Take note of what has become queued, and of what is queued no more."""
         for change in changes:
-            self._lookahead.on_change(change.job)
+            self._lanes.on_change(change.job)
         self.dispatch()
 
     def dispatch(self) -> None:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
         if self._closing or self._committer.failure is not None:
             return
-        while self._pool.free() > len(self._reserved):
-            queued = self._lookahead.take(fresh=self._pool.free("fresh") > self._reserved.count("fresh"))
-            if queued is None:
-                break
-            self._begin(*queued)
-        if self._lookahead.wants_more:
+        now = self._clock()
+        if not self._has_free_worker() and not self._pool.can_grow:
+            return
+        if self._lanes.unread(now):
+            # Whose job goes first is known only when all heads are.
             self._read_ahead()
-        else:
-            self._pool.demand(self._lookahead.waiting)
+            return
+        while self._has_free_worker():
+            fresh = self._pool.free("fresh") > self._reserved.count("fresh")
+            lane = self._lanes.next(now, fresh=fresh)
+            if lane is None:
+                break
+            self._begin(lane, *lane.take(fresh=fresh))
+            if self._lanes.unread(now):
+                self._read_ahead()
+                return
+        if self._has_free_worker() or self._pool.can_grow or self._lanes.has_fresh:
+            self._pool.demand(self._lanes.demand(now))
+        self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
         """Make the worker of a job that is ``stopping`` let go, by force after the grace time."""
@@ -113,6 +132,8 @@ class Dispatcher:
     async def close(self, timeout_seconds: float) -> None:
         """Give running jobs ``timeout_seconds`` to end, then hand them back to the queue and end all workers."""
         self._closing = True
+        if self._opening is not None:
+            self._opening.cancel()
         for token in await self._pool.close(timeout_seconds):
             self._finish(token, RELEASED, Changes())
         self._reports.flush()
@@ -143,9 +164,13 @@ class Dispatcher:
         self.broken = error
         logger.error("A worker did not start: %s", error)
 
-    def _begin(self, job: Job, params: bytes) -> None:
+    def _has_free_worker(self) -> bool:
+        return self._pool.free() > len(self._reserved)
+
+    def _begin(self, lane: Lane, job: Job, params: bytes) -> None:
         token = Token(job.uid, job.attempt + 1)
         self._claims[job.uid] = token
+        self._running[token] = lane
         if job.options.on_interrupt == "fail":
             self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
@@ -168,6 +193,7 @@ class Dispatcher:
         del self._claims[token.uid]
         self._reserved.remove(job.options.isolation)
         if not isinstance(outcome, Applied):
+            self._running.pop(token).running.discard(token.uid)
             self.dispatch()
         elif self._pool.free(job.options.isolation) == 0:
             self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
@@ -176,7 +202,27 @@ class Dispatcher:
 
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
         gathered, log = self._reports.take(token)
-        self._committer.submit(Finish(token=token, ending=ending, changes=merged(gathered, changes), log=log))
+        lane = self._running.pop(token)
+        if not lane.rule.paced:
+            lane.running.discard(token.uid)
+        finish = Finish(token=token, ending=ending, jitter=_jitter(), changes=merged(gathered, changes), log=log)
+        self._committer.submit(finish, lambda outcome: self._on_finished(token, lane, outcome))
+
+    def _on_finished(self, token: Token, lane: Lane, outcome: Outcome | QueueError) -> None:
+        if isinstance(outcome, Applied) and outcome.queue is not None:
+            lane.state = outcome.queue
+        if lane.rule.paced:
+            # Only now is it known how long the queue has to wait.
+            lane.running.discard(token.uid)
+            self.dispatch()
+
+    def _wait_for_opening(self, now: float) -> None:
+        seconds = self._lanes.opens_in_seconds(now)
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        if seconds is not None:
+            self._opening = asyncio.get_running_loop().call_later(seconds, self.dispatch)
 
     def _read_ahead(self) -> None:
         if self._reading is None or self._reading.done():
@@ -184,7 +230,8 @@ class Dispatcher:
 
     async def _read(self) -> None:
         try:
-            await self._lookahead.read(len(self._claims))
+            for lane in self._lanes.unread(self._clock()):
+                await lane.waiting.read(len(self._claims))
         except StoreUnavailable as error:
             logger.error("The queue cannot be read, which is tried again: %s", error)
             asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
+from mcp_queue_plugin.engine.answers import answer_of
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
+from mcp_queue_plugin.engine.lanes import Lanes
+from mcp_queue_plugin.engine.places import Places
+from mcp_queue_plugin.engine.reading import Reading
+from mcp_queue_plugin.engine.report import queue_reports
 from mcp_queue_plugin.engine.tasks import spawn
-from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, Reply
-from mcp_queue_plugin.engine.watch import Until, Watchers
-from mcp_queue_plugin.errors import JobAlreadyExists, JobNotFound, JobStateInvalid, QueueError
-from mcp_queue_plugin.model import log_lines
-from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.engine.timed import Retention, Scheduler
+from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, QueueReport, Reply
+from mcp_queue_plugin.engine.watch import Until
+from mcp_queue_plugin.errors import InvalidParameters, QueueError, QueueFull
+from mcp_queue_plugin.model.admission import EVICTED, Limit, limits_of
+from mcp_queue_plugin.model.estimate import retry_after_seconds
+from mcp_queue_plugin.model.job import Job, Submission, Token
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
-    Applied,
     Delete,
+    Done,
     Ending,
     Operation,
     Outcome,
-    Refusal,
-    Refused,
+    Retry,
+    SetQueue,
     Start,
     Stop,
 )
-from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.states import ENDED_STATES, State
 from mcp_queue_plugin.store.protocol import Capabilities, JobStore
 from mcp_queue_plugin.workers.protocol import Setup
@@ -50,19 +54,28 @@ class Engine:
         self._store = store
         self._options = options
         self._events = events
-        self._watchers = Watchers()
-        self._log_growth: dict[str, asyncio.Event] = {}
-        """Set when the log of a job, by its public id, has grown or is complete."""
+        self._clock = clock
         self._committer = Committer(store, on_committed=self._on_committed)
         self._adopted = AdoptedJobs(events, self._committer.submit)
+        claims: dict[int, Token] = {}
+        self._lanes = Lanes(store, options.queues, slots=options.max_concurrent_jobs, is_claimed=claims.__contains__)
         self._dispatcher = Dispatcher(
-            store,
             self._committer,
+            self._lanes,
+            claims,
             max_workers=options.max_concurrent_jobs,
             rules=options.workers,
             clock=clock,
             on_ready=events.on_ready,
         )
+        self._scheduler = Scheduler(store, self._committer.submit, clock)
+        self._retentions = [
+            Retention(self._committer.submit, tombstones=tombstones, age_seconds=age_seconds)
+            for tombstones, age_seconds in ((False, options.retention_seconds), (True, options.tombstone_seconds))
+            if tombstones or age_seconds
+        ]
+        self.reading = Reading(store, self._adopted, Places(store, self._lanes, clock))
+        """The verbs that look and wait."""
 
     async def open(self) -> Capabilities:
         """Open and recover the store.
@@ -71,9 +84,14 @@ class Engine:
             StoreError: the store cannot be used; see ``JobStore.open``.
         """
         recovered = await self._store.open()
-        if recovered:
-            logger.warning("Recovered %d jobs that were running when their server ended", len(recovered))
+        interrupted = sum(job.state is not State.SCHEDULED for job in recovered)
+        if interrupted:
+            logger.warning("Recovered %d jobs that were running when their server ended", interrupted)
+        await self._lanes.open()
+        await self._scheduler.open()
         self._committer.start()
+        for retention in self._retentions:
+            retention.open()
         return self._store.capabilities
 
     def warm_up(self, setup: Setup) -> None:
@@ -82,6 +100,7 @@ class Engine:
 
     async def close(self, timeout_seconds: float) -> None:
         """End orderly: running jobs get ``timeout_seconds``, then go back to the queue; no process is left."""
+        self._stop_timers()
         await self._dispatcher.close(timeout_seconds)
         await self._committer.drain(DRAIN_MAX_SECONDS)
         await self._committer.close()
@@ -89,16 +108,54 @@ class Engine:
 
     async def abandon(self) -> None:
         """Let go of the store without an end for the jobs that run: the next owner recovers them."""
+        self._stop_timers()
         await self._committer.close()
         await self._store.close()
 
     def submit(self, submission: Submission, params: bytes, *, start: bool, reply: Reply) -> None:
         """Store a job and, with ``start``, queue it in the same step."""
-        self._change(Add(submission=submission, params=params, start=start), submission.job_id, reply)
+        add = Add(submission=submission, params=params, start=start, limits=self._limits_of(submission))
+        queue = submission.options.queue
+        self._change(add, submission.job_id, lambda answer: reply(self._with_retry_after(answer, queue)))
 
     def start(self, job_id: str, *, reply: Reply) -> None:
         """Queue an added job. Starting a started job changes nothing."""
         self._change(Start(job_id), job_id, reply)
+
+    async def retry(self, job_id: str, *, reply: Reply) -> None:
+        """Queue a job again that has failed or was stopped.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        job = await self.reading.found(job_id)
+        retry = Retry(job_id=job_id, limits=self._limits_of(job))
+        queue = job.options.queue
+        self._change(retry, job_id, lambda answer: reply(self._with_retry_after(answer, queue)))
+
+    async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
+        """Pause or resume a queue, after the commit; what runs of it runs on.
+
+        Raises:
+            InvalidParameters: there is no such queue.
+            StoreUnavailable: the commit failed.
+        """
+        if name not in self._options.queues:
+            known = sorted(self._options.queues)
+            raise InvalidParameters(
+                f"there is no queue {name!r}; there are: {', '.join(known)}",
+                field="queue",
+                violation="value",
+                expected=known,
+                got=name,
+            )
+
+        outcome = await self._committer.committed(SetQueue(name, paused))
+        assert isinstance(outcome, Done)
+        assert outcome.queue is not None
+        self._lanes.of(name).state = outcome.queue
+        self._dispatcher.dispatch()
+        return next(report for report in await self._queue_reports() if report.name == name)
 
     def stop(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
         """Stop a job; the answer comes when it has let go, or after a while with the job still ``stopping``."""
@@ -116,55 +173,6 @@ class Engine:
         """Store the end of an adopted job; one that was never adopted is ignored."""
         self._adopted.end(job_id, ending, description)
 
-    async def status(
-        self,
-        job_id: str,
-        *,
-        wait_seconds: float | None,
-        until: Until,
-        known_version: int | None,
-        reply: Reply,
-    ) -> None:
-        """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``.
-
-        Raises:
-            JobNotFound: no such job.
-        """
-        job = await self._found(job_id)
-
-        def on_over(over: Job | None, result: bytes | None) -> None:
-            self._answer(job_id, over, result, reply)
-
-        if wait_seconds is None:
-            on_over(job, None)
-        else:
-            self._watchers.add(
-                job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
-            )
-
-    async def log(self, job_id: str, query: LogQuery, wait_seconds: float | None = None) -> LogPage:
-        """One page of a job's log; an empty one only after ``wait_seconds``, or when the job writes no more.
-
-        Raises:
-            JobNotFound: no such job.
-        """
-        job = await self._found(job_id)
-        if wait_seconds is None or job.state in ENDED_STATES:
-            return await self._log_page(job, query)
-        # Before the log is read: no line can slip in between.
-        growth = self._log_growth.setdefault(job_id, asyncio.Event())
-        page = await self._log_page(job, query)
-        if page.entries:
-            return page
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_seconds):
-                await growth.wait()
-        return await self._log_page(job, query)
-
-    async def list_jobs(self, query: JobQuery) -> JobPage:
-        """One page of jobs."""
-        return await self._store.list_jobs(query)
-
     async def health(self) -> EngineHealth:
         """Say how the queue is."""
         return EngineHealth(
@@ -172,25 +180,16 @@ class Engine:
             counts=await self._store.counts(),
             workers=self._dispatcher.pool.statistics(),
             max_concurrent_jobs=self._options.max_concurrent_jobs,
-            waiting_calls=len(self._watchers),
+            queues=await self._queue_reports(),
+            waiting_calls=len(self.reading.watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
+            jobs_ready=self._lanes.next(self._clock(), fresh=True) is not None,
             issues=self._issues(),
         )
 
-    async def _log_page(self, job: Job, query: LogQuery) -> LogPage:
-        return log_lines.page(await self._store.log(job.uid), query)
-
-    def _log_grew(self, job_id: str) -> None:
-        growth = self._log_growth.pop(job_id, None)
-        if growth is not None:
-            growth.set()
-
-    async def _found(self, job_id: str) -> Job:
-        await self._adopted.settled(job_id)
-        job = await self._store.get(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        return job
+    async def _queue_reports(self) -> tuple[QueueReport, ...]:
+        workers = self._dispatcher.broken is None
+        return queue_reports(self._lanes, await self._store.queues(), self._clock(), workers=workers)
 
     def _issues(self) -> tuple[str, ...]:
         issues = []
@@ -200,15 +199,28 @@ class Engine:
             issues.append(f"workers do not start: {self._dispatcher.broken.message}")
         return tuple(issues)
 
+    def _limits_of(self, job: Submission | Job) -> tuple[Limit, ...]:
+        return limits_of(job, self._options.limits, self._lanes.of(job.options.queue).rule)
+
+    def _with_retry_after(self, answer: Answer | QueueError, queue: str) -> Answer | QueueError:
+        if isinstance(answer, QueueFull):
+            answer.data["retry_after_seconds"] = retry_after_seconds(self._lanes.outlook(queue, self._clock()))
+        return answer
+
+    def _stop_timers(self) -> None:
+        self._scheduler.close()
+        for retention in self._retentions:
+            retention.close()
+
     def _change(self, operation: Operation, job_id: str, reply: Reply) -> None:
         def on_outcome(outcome: Outcome | QueueError) -> None:
-            reply(_answer_of(outcome, operation, job_id))
+            reply(answer_of(outcome, operation, job_id))
 
         self._committer.submit(operation, on_outcome)
 
     def _let_go(self, operation: Stop | Delete, until: Until, grace_seconds: float | None, reply: Reply) -> None:
         def on_outcome(outcome: Outcome | QueueError) -> None:
-            answer = _answer_of(outcome, operation, operation.job_id)
+            answer = answer_of(outcome, operation, operation.job_id)
             if isinstance(answer, Answer) and answer.job.state is State.STOPPING:
                 self._make_let_go(answer.job, grace_seconds)
                 spawn(self._answer_when_over(answer.job, until, grace_seconds, reply), name="let go")
@@ -229,7 +241,7 @@ class Engine:
             reply(error)
             return
         grace = job.options.stop_grace_seconds if grace_seconds is None else grace_seconds
-        self._watchers.add(
+        self.reading.watchers.add(
             current,
             until=until,
             known_version=None,
@@ -239,51 +251,13 @@ class Engine:
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
         self._dispatcher.on_committed(changes)
-        for job, before, result, logged in changes:
-            self._watchers.notify(job, result)
-            if logged or job.state in ENDED_STATES:
-                self._log_grew(job.job_id)
+        for change in changes:
+            job, before = change.job, change.before
+            self._scheduler.on_change(job)
+            self.reading.on_committed(change)
             if job.state in ENDED_STATES and before not in ENDED_STATES:
                 self._events.on_ended(job)
             if job.state is State.STOPPED and job.delete_requested:
                 self._committer.submit(Delete(job.job_id, job.reason or "deleted by request"))
-
-    def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply) -> None:
-        """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""
-        if job is not None and (result is not None or not job.has_result):
-            reply(Answer(job, result))
-            return
-        spawn(self._read_answer(job_id, job, reply), name="answer")
-
-    async def _read_answer(self, job_id: str, job: Job | None, reply: Reply) -> None:
-        try:
-            found = job or await self._found(job_id)
-            result = await self._store.result(found.uid) if found.has_result else None
-        except QueueError as error:
-            reply(error)
-        else:
-            reply(Answer(found, result, timed_out=job is None))
-
-
-def _answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) -> Answer | QueueError:
-    match outcome:
-        case Applied(job=job):
-            return Answer(job)
-        case Refused(refusal=Refusal.NOT_FOUND):
-            return JobNotFound(job_id)
-        case Refused(refusal=Refusal.ALREADY_EXISTS):
-            return JobAlreadyExists(job_id)
-        case Refused(job=Job() as job):
-            action, allowed = _ACTIONS[type(operation)]
-            return JobStateInvalid(
-                job_id, action=action, current_status=job.status.value, allowed_statuses=list(allowed)
-            )
-        case QueueError():
-            return outcome
-    raise AssertionError(f"the store answered {operation!r} with {outcome!r}")
-
-
-_ACTIONS: dict[type, tuple[str, tuple[str, ...]]] = {
-    Start: ("start", ("pending",)),
-    Stop: ("stop", ("pending", "running")),
-}
+            if job.state is State.STOPPING and job.reason == EVICTED and before is not State.STOPPING:
+                self._make_let_go(job, None)

@@ -1,9 +1,10 @@
-"""The head of the queue, read ahead: a worker that becomes free gets its next job without waiting for the store."""
+"""The head of a queue, read ahead: a worker that becomes free gets its next job without waiting for the store."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.scaling import Demand
@@ -13,22 +14,18 @@ from mcp_queue_plugin.store.protocol import JobStore
 Queued = tuple[Job, bytes]
 
 
-def precedes(job: Job, other: Job) -> bool:
-    """Whether ``job`` is to run before ``other``: higher priority first, then the longer wait."""
-    return (-job.options.priority, job.order) < (-other.options.priority, other.order)
-
-
 class Lookahead:
-    """Queued jobs in their order, as far as they were read.
+    """Queued jobs of one queue in their order, as far as they were read.
 
     Only a hint: the claim that follows decides, and a job that has changed meanwhile is dropped as soon as its change
     is committed. Whether more may be queued is a flag, set by whatever can queue a job and cleared before the store is
     read: a hint can come twice, but never be missed.
     """
 
-    def __init__(self, store: JobStore, *, depth: int, is_claimed: Callable[[int], bool]) -> None:
+    def __init__(self, store: JobStore, *, queue: str, depth: int, is_claimed: Callable[[int], bool]) -> None:
         """Read up to ``depth`` jobs ahead; ``is_claimed`` knows the uids whose claim is not committed yet."""
         self._store = store
+        self._queue = queue
         self._depth = depth
         self._is_claimed = is_claimed
         self._jobs: OrderedDict[int, Queued] = OrderedDict()
@@ -37,14 +34,19 @@ class Lookahead:
         self._may_be_more = True
 
     @property
-    def waiting(self) -> Demand:
-        """How many jobs are known to wait."""
-        return Demand(len(self._jobs) - len(self._fresh), len(self._fresh))
-
-    @property
     def wants_more(self) -> bool:
         """Whether reading the store may find jobs for ``take``, beside those that wait for a fresh worker."""
         return self._may_be_more and len(self._fresh) == len(self._jobs) < self._depth
+
+    @property
+    def may_have_jobs(self) -> bool:
+        """Whether jobs wait, or may."""
+        return self._may_be_more or bool(self._jobs)
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether a job is known to wait that needs a fresh worker."""
+        return bool(self._fresh)
 
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.
@@ -55,7 +57,7 @@ class Lookahead:
         self._may_be_more = False
         limit = self._depth + claims_under_way
         try:
-            found = await self._store.queued(limit)
+            found = await self._store.queued(self._queue, limit)
         except BaseException:
             self._may_be_more = True
             raise
@@ -66,25 +68,37 @@ class Lookahead:
                     self._fresh.add(job.uid)
         self._may_be_more = self._may_be_more or len(found) == limit
 
-    def take(self, *, fresh: bool) -> Queued | None:
-        """The next job, which is forgotten here; None if none is known.
+    def first(self, *, fresh: bool) -> Job | None:
+        """The next job; without ``fresh`` the next that does not need a fresh worker. None if none is known."""
+        uid = self._next(fresh)
+        return None if uid is None else self._jobs[uid][0]
 
-        Without ``fresh`` it is the next that does not need a fresh worker.
-        """
-        uid = next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)
-        return None if uid is None else self._forget(uid)
+    def take(self, *, fresh: bool) -> Queued:
+        """What ``first`` says, which is forgotten here; there must be one."""
+        uid = self._next(fresh)
+        assert uid is not None
+        self._fresh.discard(uid)
+        return self._jobs.pop(uid)
+
+    def demand(self, slots: int) -> Demand:
+        """What the next jobs need, as many of them as there are ``slots``."""
+        fresh = sum(uid in self._fresh for uid in islice(self._jobs, slots)) if self._fresh else 0
+        return Demand(min(len(self._jobs), slots) - fresh, fresh)
 
     def on_change(self, job: Job) -> None:
-        """Take note of a committed change."""
+        """Take note of a committed change of a job of this queue."""
         if job.state is not State.QUEUED:
             self._forget(job.uid)
             return
         self._may_be_more = True
-        if self._jobs and precedes(job, next(reversed(self._jobs.values()))[0]):
+        if self._jobs and job.place < next(reversed(self._jobs.values()))[0].place:
             # It belongs among those already read: read again, in the store's order.
             self._jobs.clear()
             self._fresh.clear()
 
-    def _forget(self, uid: int) -> Queued | None:
+    def _forget(self, uid: int) -> None:
         self._fresh.discard(uid)
-        return self._jobs.pop(uid, None)
+        self._jobs.pop(uid, None)
+
+    def _next(self, fresh: bool) -> int | None:
+        return next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)

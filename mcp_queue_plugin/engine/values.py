@@ -8,8 +8,11 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.model.admission import LimitRules
+from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.queries import Counts
+from mcp_queue_plugin.model.queries import Counts, JobPage
+from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.workers.protocol import Ready
@@ -24,25 +27,66 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     temporary: bool
     max_concurrent_jobs: int
     workers: WorkerRules
+    queues: dict[str, QueueRule] = {}
+    """The rules of every queue that jobs may name."""
+    limits: LimitRules = LimitRules()
+    retention_seconds: float = 0.0
+    """How long finished jobs are kept; 0 for ever."""
+    tombstone_seconds: float = 3600.0
 
 
 class Answer(NamedTuple):
-    """A job's record, the result document where it was read, and whether a wait ended before its reason came."""
+    """A job's record, the result document where it was read, and whether a wait ended before its reason came.
+
+    ``place`` is where a pending job stands, if that was asked for.
+    """
 
     job: Job
     result: bytes | None = None
     timed_out: bool = False
+    place: Place | None = None
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of jobs, with the places of the pending ones by uid, if they were asked for."""
+
+    page: JobPage
+    places: dict[int, Place] = {}
+
+
+class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One named queue in numbers. ``estimated_wait_seconds`` is what a job that is added now would have to wait."""
+
+    name: str
+    pending: int
+    running: int
+    paused: bool
+    max_size: int | None
+    max_concurrent_jobs: int | None
+    processed_total: int
+    failed_total: int
+    consecutive_failures: int
+    avg_job_duration_seconds: float
+    estimated_wait_seconds: float
+    opens_in_seconds: float
+    worker_running: bool
+    """Whether workers are there for its jobs, or can be started."""
 
 
 class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine knows of itself. ``issues`` are sentences; empty when all is well."""
+    """What the engine knows of itself. ``issues`` are sentences; empty when all is well.
+
+    ``jobs_ready`` says that jobs wait for nothing but a worker.
+    """
 
     capabilities: Capabilities
     counts: Counts
     workers: WorkerStatistics
     max_concurrent_jobs: int
+    queues: tuple[QueueReport, ...]
     waiting_calls: int
     oldest_queued_at: float | None
+    jobs_ready: bool
     issues: tuple[str, ...]
 
 

@@ -6,11 +6,11 @@ to them. The record's ``version`` is the store's to give, so the functions leave
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import msgspec
 
+from mcp_queue_plugin.model import endings
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, Submission
 from mcp_queue_plugin.model.operations import (
     Add,
@@ -29,39 +29,47 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
+from mcp_queue_plugin.model.places import due_at, rank
 from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, RUNNING_STATES, State
 
 _replace = msgspec.structs.replace
 
-INTERRUPTED = ErrorInfo(
-    type="Interrupted",
-    message="the job was interrupted while it ran, and its on_interrupt option says that it must not run again",
-)
+
+class Moment(NamedTuple):
+    """When an operation is decided. ``version`` is the one that its change will get, ``now`` the time.
+
+    ``rank_time`` is the time too, but never goes back: a clock that was set back lets no new job overtake those that
+    wait.
+    """
+
+    now: float
+    rank_time: float
+    version: int
 
 
-def add(operation: Add | Adopt, *, uid: int, version: int, now: float) -> Job:
-    """The record of a new job. With ``start`` its place in the queue is ``version``."""
-    job = _new(operation.submission, uid=uid, version=version, now=now)
+def add(operation: Add | Adopt, *, uid: int, at: Moment) -> Job:
+    """The record of a new job."""
+    job = _new(operation.submission, uid=uid, at=at)
     match operation:
         case Adopt():
-            return _replace(_claim(job, now=now), description=operation.description)
+            return _replace(_claim(job, now=at.now), description=operation.description)
         case Add(start=True):
-            return _replace(job, state=State.QUEUED)
+            return _wait(job, at)
         case Add():
             return job
 
 
-def by_id(operation: ById, job: Job | None, *, version: int, now: float) -> Job | Refused:
+def by_id(operation: ById, job: Job | None, *, at: Moment) -> Job | Refused:
     """What an operation on a job's public id does; the same record means that it already was so."""
     if job is None or (job.state is State.DELETED and not isinstance(operation, Delete)):
         return Refused(Refusal.NOT_FOUND)
     match operation:
         case Start():
-            return _start(job, order=version)
+            return _start(job, at)
         case Stop(reason=reason):
-            return _stop(job, reason=reason, now=now)
+            return stop(job, reason=reason, now=at.now)
         case Delete(reason=reason):
-            return _delete(job, reason=reason, now=now)
+            return _delete(job, reason=reason, now=at.now)
         case _:
             assert_never(operation)
 
@@ -78,10 +86,115 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
     match operation:
         case Report(changes=changes):
             return _report(job, changes)
-        case Finish(ending=ending, changes=changes):
-            return _finish(_report(job, changes), ending, now=now)
+        case Finish(ending=ending, changes=changes, jitter=jitter):
+            return endings.finish(_report(job, changes), ending, jitter=jitter, now=now)
         case _:
             assert_never(operation)
+
+
+def retry(job: Job | None, *, at: Moment) -> Job | Refused:
+    """Queue a job that failed or was stopped once more, with all its retries and crashes before it again."""
+    if job is None or job.state is State.DELETED:
+        return Refused(Refusal.NOT_FOUND)
+    if job.state not in (State.FAILED, State.STOPPED) or job.delete_requested or job.runs_in_server:
+        return Refused(Refusal.STATE_INVALID, job)
+    afresh = _replace(
+        job, completed_at=None, reason=None, error=None, has_result=False, progress=0, crashes=0, retries=0
+    )
+    return _queue(afresh, at)
+
+
+def due(job: Job, *, at: Moment) -> Job:
+    """A scheduled job whose time has come: it begins to wait for a slot."""
+    return _queue(job, at)
+
+
+def stop(job: Job, *, reason: str, now: float) -> Job | Refused:
+    """Stop a job, or ask one that runs to let go."""
+    if job.state in PENDING_STATES:
+        return _replace(job, state=State.STOPPED, reason=reason, completed_at=now)
+    if job.state in RUNNING_STATES:
+        return job if job.state is State.STOPPING else _replace(job, state=State.STOPPING, reason=reason)
+    return Refused(Refusal.STATE_INVALID, job)
+
+
+def was_interrupted(job: Job) -> bool:
+    """Whether the store's owner died while an attempt was running."""
+    return job.state in RUNNING_STATES
+
+
+def needs_recovery(job: Job, *, now: float) -> bool:
+    """Whether the death of the store's owner, or a clock that was set back, left this job between two steps."""
+    half_deleted = job.state is State.STOPPED and job.delete_requested
+    return was_interrupted(job) or half_deleted or _waits_too_long(job, now)
+
+
+def recover(job: Job, *, now: float) -> Job:
+    """What becomes of a job that was left between two steps."""
+    if job.state is State.SCHEDULED:
+        assert job.not_before is not None
+        assert job.queued_at is not None
+        return _replace(job, not_before=now + job.not_before - job.queued_at, queued_at=now)
+    ended = endings.finish(job, OWNER_DIED, jitter=1.0, now=now) if was_interrupted(job) else job
+    if ended.state is State.STOPPED and ended.delete_requested:
+        return _delete(ended, reason=ended.reason or "deleted by request", now=now)
+    return ended
+
+
+OWNER_DIED = Ending(
+    kind=EndingKind.CRASHED,
+    error=ErrorInfo(type="WorkerCrashed", message="the server ended while the job was running"),
+)
+
+
+def _waits_too_long(job: Job, now: float) -> bool:
+    """Whether a delay began in what is now the future; a time that was asked for as such holds whatever happens."""
+    if job.state is not State.SCHEDULED or job.not_before == job.options.run_at:
+        return False
+    return job.queued_at is not None and job.queued_at > now
+
+
+def _new(submission: Submission, *, uid: int, at: Moment) -> Job:
+    return Job(
+        uid=uid,
+        job_id=submission.job_id,
+        job_type=submission.job_type,
+        target=submission.target,
+        command=submission.command,
+        owner=submission.owner,
+        options=submission.options,
+        state=State.CREATED,
+        version=at.version,
+        order=at.version,
+        created_at=at.now,
+    )
+
+
+def _start(job: Job, at: Moment) -> Job | Refused:
+    if job.state is State.CREATED:
+        return _wait(job, at)
+    if job.state in ENDED_STATES:
+        return Refused(Refusal.STATE_INVALID, job)
+    return job
+
+
+def _wait(job: Job, at: Moment) -> Job:
+    """Let a started job wait for its time, or for a slot."""
+    not_before = due_at(job.options, at.now)
+    if not_before > at.now:
+        return _replace(job, state=State.SCHEDULED, not_before=not_before, queued_at=at.now)
+    return _queue(job, at)
+
+
+def _queue(job: Job, at: Moment) -> Job:
+    return _replace(
+        job,
+        state=State.QUEUED,
+        not_before=None,
+        queued_at=at.now,
+        rank=rank(job.options, at.rank_time),
+        order=at.version,
+    )
 
 
 def _claim(job: Job, *, now: float) -> Job:
@@ -92,60 +205,9 @@ def _claim(job: Job, *, now: float) -> Job:
         progress=0,
         description="",
         step="",
+        error=None,
         started_at=now,
     )
-
-
-def needs_recovery(job: Job) -> bool:
-    """Whether the death of the store's owner left this job between two steps."""
-    return job.state in RUNNING_STATES or (job.state is State.STOPPED and job.delete_requested)
-
-
-def recover(job: Job, *, now: float) -> Job:
-    """What becomes of a job that its dead owner left between two steps."""
-    ended = (
-        _finish(job, Ending(kind=EndingKind.CRASHED, error=_OWNER_DIED), now=now)
-        if job.state in RUNNING_STATES
-        else job
-    )
-    if ended.state is State.STOPPED and ended.delete_requested:
-        return _delete(ended, reason=ended.reason or "deleted by request", now=now)
-    return ended
-
-
-_OWNER_DIED = ErrorInfo(type="WorkerCrashed", message="the server ended while the job was running")
-
-
-def _new(submission: Submission, *, uid: int, version: int, now: float) -> Job:
-    return Job(
-        uid=uid,
-        job_id=submission.job_id,
-        job_type=submission.job_type,
-        target=submission.target,
-        command=submission.command,
-        owner=submission.owner,
-        options=submission.options,
-        state=State.CREATED,
-        version=version,
-        order=version,
-        created_at=now,
-    )
-
-
-def _start(job: Job, *, order: int) -> Job | Refused:
-    if job.state is State.CREATED:
-        return _replace(job, state=State.QUEUED, order=order)
-    if job.state in ENDED_STATES:
-        return Refused(Refusal.STATE_INVALID, job)
-    return job
-
-
-def _stop(job: Job, *, reason: str, now: float) -> Job | Refused:
-    if job.state in PENDING_STATES:
-        return _replace(job, state=State.STOPPED, reason=reason, completed_at=now)
-    if job.state in RUNNING_STATES:
-        return job if job.state is State.STOPPING else _replace(job, state=State.STOPPING, reason=reason)
-    return Refused(Refusal.STATE_INVALID, job)
 
 
 def _delete(job: Job, *, reason: str, now: float) -> Job:
@@ -158,6 +220,7 @@ def _delete(job: Job, *, reason: str, now: float) -> Job:
         state=State.DELETED,
         reason=reason,
         completed_at=job.completed_at or now,
+        deleted_at=now,
         description="",
         step="",
         error=None,
@@ -175,69 +238,3 @@ def _report(job: Job, changes: Changes) -> Job:
 
 
 _NOTHING = Changes()
-
-
-def _finish(job: Job, ending: Ending, *, now: float) -> Job:
-    if job.state is State.STOPPING:
-        return _stopped(job, ending, now=now)
-    return _ENDINGS[ending.kind](job, ending, now)
-
-
-def _stopped(job: Job, ending: Ending, *, now: float) -> Job:
-    return _replace(job, state=State.STOPPED, completed_at=now, has_result=ending.result is not None)
-
-
-def _completed(job: Job, ending: Ending, now: float) -> Job:
-    return _replace(
-        job,
-        state=State.COMPLETED,
-        completed_at=now,
-        progress=100,
-        error=ending.error,
-        completed_with_error=ending.completed_with_error,
-        has_result=ending.result is not None,
-    )
-
-
-def _failed(job: Job, ending: Ending, now: float) -> Job:
-    return _replace(job, state=State.FAILED, completed_at=now, error=ending.error, has_result=ending.result is not None)
-
-
-def _ended_by_itself(job: Job, ending: Ending, now: float) -> Job:
-    return _replace(
-        job,
-        state=State.STOPPED,
-        completed_at=now,
-        reason="the job stopped itself",
-        has_result=ending.result is not None,
-    )
-
-
-def _crashed(job: Job, ending: Ending, now: float) -> Job:
-    crashes = job.crashes + 1
-    counted = _replace(job, crashes=crashes)
-    if job.options.on_interrupt == "fail":
-        return _failed(counted, _replace(ending, error=INTERRUPTED), now)
-    if crashes >= job.options.max_crashes:
-        return _failed(counted, ending, now)
-    return _replace(counted, state=State.QUEUED)
-
-
-def _released(job: Job, ending: Ending, now: float) -> Job:
-    if job.options.on_interrupt == "fail":
-        return _failed(job, _replace(ending, error=INTERRUPTED), now)
-    return _replace(job, state=State.QUEUED)
-
-
-def _recalled(job: Job, _ending: Ending, _now: float) -> Job:
-    return _replace(job, state=State.QUEUED, started_at=None)
-
-
-_ENDINGS: dict[EndingKind, Callable[[Job, Ending, float], Job]] = {
-    EndingKind.COMPLETED: _completed,
-    EndingKind.FAILED: _failed,
-    EndingKind.STOPPED: _ended_by_itself,
-    EndingKind.CRASHED: _crashed,
-    EndingKind.RELEASED: _released,
-    EndingKind.RECALLED: _recalled,
-}

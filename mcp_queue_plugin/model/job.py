@@ -39,6 +39,17 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     traceback_tail: str | None = None
 
 
+IN_PROCESS_COMMAND = "in_process_command"
+"""The job type of a command that runs in the server itself: recorded like a job, run by no worker."""
+
+
+class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes two submissions the same: the caller's key, and a digest of what is to be done."""
+
+    key: str
+    fingerprint: str
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A job as it is handed in: not yet known to any store.
 
@@ -51,14 +62,20 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     command: str | None = None
     owner: str | None = None
     options: JobOptions = JobOptions()
+    idempotency: Idempotency | None = None
+
+    @property
+    def subject(self) -> str:
+        """What an idempotency key is bound to, beside the owner: the command, or else the job type."""
+        return self.command or self.job_type
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job's record, without its parameters, result and log, which are kept apart.
 
     ``uid`` is the store's own key and never used again; ``version`` comes from a counter of the whole store and grows
-    with every change of any job; ``order`` is the place in the queue, given at the first start. Times are seconds since
-    the epoch.
+    with every change of any job. ``queued_at`` is when the job began to wait, for a slot or for ``not_before``;
+    ``rank`` and then ``order`` are its place in the queue, smaller first. Times are seconds since the epoch.
     """
 
     uid: int
@@ -71,14 +88,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     version: int
     order: int
+    rank: float = 0.0
     attempt: int = 0
     crashes: int = 0
+    retries: int = 0
     progress: int = 0
     description: str = ""
     step: str = ""
     created_at: float
+    queued_at: float | None = None
     started_at: float | None = None
     completed_at: float | None = None
+    deleted_at: float | None = None
     not_before: float | None = None
     reason: str | None = None
     delete_requested: bool = False
@@ -90,6 +111,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def status(self) -> Status:
         """The public status."""
         return self.state.status
+
+    @property
+    def runs_in_server(self) -> bool:
+        """Whether it runs in the server itself and not in a worker."""
+        return self.job_type == IN_PROCESS_COMMAND
+
+    @property
+    def place(self) -> tuple[float, int]:
+        """What sorts the jobs of a queue: the smaller goes first."""
+        return self.rank, self.order
 
     @property
     def token(self) -> Token:

@@ -12,7 +12,9 @@ from enum import StrEnum
 import msgspec
 
 from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.model.admission import Full, Limit
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission, Token
+from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 
 
@@ -33,7 +35,7 @@ class EndingKind(StrEnum):
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The end of an attempt. ``result`` is a JSON document in UTF-8, kept as it came.
 
-    ``error_kinds`` are the names by which ``retry_on`` knows the error; they are not stored.
+    ``error_kinds`` are the names under which ``JobOptions.retry_on`` finds the error; they are not stored.
     """
 
     kind: EndingKind
@@ -69,11 +71,16 @@ def merged(older: Changes, newer: Changes) -> Changes:
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):
-    """Store a new job and, with ``start``, put it into its queue in the same step. ``params`` is a JSON document."""
+    """Store a new job and, with ``start``, put it into its queue in the same step. ``params`` is a JSON document.
+
+    ``limits`` are those that hold for it; jobs that have to go for it are evicted in the same step. A submission whose
+    idempotency key is known adds nothing: it is answered with the job that has it.
+    """
 
     submission: Submission
     params: bytes
     start: bool
+    limits: tuple[Limit, ...] = ()
 
 
 class Adopt(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,10 +112,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
-    """End an attempt, with its last progress and log."""
+    """End an attempt, with its last progress and log.
+
+    ``jitter``, from 0 to 1, is what chance says about the wait before a retry.
+    """
 
     token: Token
     ending: Ending
+    jitter: float = 1.0
     changes: Changes = Changes()
     log: tuple[LogChunk, ...] = ()
 
@@ -127,9 +138,38 @@ class Delete(msgspec.Struct, frozen=True):
     reason: str = "deleted by request"
 
 
-Operation = Add | Adopt | Start | Claim | Report | Finish | Stop | Delete
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """Queue a job again that has failed or was stopped, as if it were new; ``limits`` hold for it as for ``Add``."""
+
+    job_id: str
+    limits: tuple[Limit, ...] = ()
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Queue the scheduled jobs whose time has come, ``limit`` at most, in the order of their times."""
+
+    limit: int
+
+
+class SetQueue(msgspec.Struct, frozen=True):
+    """Pause or resume a queue; what runs of it runs on."""
+
+    name: str
+    paused: bool
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove up to ``limit`` jobs that are over for ``age_seconds``: finished ones, or tombstones."""
+
+    tombstones: bool
+    age_seconds: float
+    limit: int
+
+
+Operation = Add | Adopt | Start | Claim | Report | Finish | Stop | Delete | Retry | Due | SetQueue | Sweep
 ByToken = Claim | Report | Finish
 ById = Start | Stop | Delete
+OnMany = Due | SetQueue | Sweep
 
 
 class Refusal(StrEnum):
@@ -139,25 +179,43 @@ class Refusal(StrEnum):
     ALREADY_EXISTS = "already_exists"
     STATE_INVALID = "state_invalid"
     STALE_TOKEN = "stale_token"
+    QUEUE_FULL = "queue_full"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The operation was not allowed. ``job`` is what stood in the way, where there is one."""
+    """The operation was not allowed. ``job`` or the limit that is ``full`` is what stood in the way."""
 
     refusal: Refusal
     job: Job | None = None
+    full: Full | None = None
 
 
 class Applied(msgspec.Struct, frozen=True):
     """The operation holds. ``job`` is the record after it; ``changed`` is False when it already was so.
 
-    ``before`` is the state it was in; None for a new job.
+    ``before`` is the state it was in; None for a new job. ``evicted`` are those who had to go for it, ``queue`` is the
+    state of its queue if this changed it.
     """
 
     job: Job
     changed: bool = True
     before: State | None = None
+    evicted: tuple[Applied, ...] = ()
+    queue: QueueState | None = None
 
 
-Outcome = Applied | Refused
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation on no single job holds: what it ``changed``, how many it ``removed``, the queue as it is now.
+
+    ``more`` says that the operation's limit left some over.
+    """
+
+    changed: tuple[Applied, ...] = ()
+    removed: int = 0
+    queue: QueueState | None = None
+    more: bool = False
+
+
+Outcome = Applied | Refused | Done
 OutcomeCallback = Callable[[Outcome | QueueError], None]

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from functools import cache, partial
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.text import storable
+from mcp_queue_plugin.allowed import DEFAULT_QUEUE, Isolation, OnInterrupt
+from mcp_queue_plugin.model.option_values import (
+    Count,
+    Moment,
+    Name,
+    PositiveSeconds,
+    Priority,
+    Repeats,
+    Seconds,
+    TypeNames,
+    exception_names,
+    invalid,
+    plain,
+    read_idempotency_key,
+    read_retry_on,
+    read_run_at,
+    refusal,
+)
+from mcp_queue_plugin.words import Node, in_words, shown
 
-LARGEST = 1_000_000_000
-NAME_MAX_LENGTH = 200
-DEFAULT_QUEUE = "default"
-
-OnInterrupt = Literal["retry", "fail"]
-Isolation = Literal["warm", "fresh"]
-
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_MAX_LENGTH)]
-Priority = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
-Repeats = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
-Moment = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
-PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+__all__ = [
+    "DEFAULT_QUEUE",
+    "Decided",
+    "Isolation",
+    "JobOptions",
+    "OnInterrupt",
+    "QueueOptions",
+    "decide_options",
+    "exception_names",
+]
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for one job: every option decided. Times are seconds, ``run_at`` is seconds since the epoch.
 
-    ``retry_on`` names exception types, built-in ones bare and others with their module; empty means every error.
+    ``retry_on`` names exception types as ``exception_names`` does; empty means every error.
     """
 
     queue: Name = DEFAULT_QUEUE
@@ -43,7 +56,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_retries: Repeats = 0
     retry_base_seconds: Seconds = 1.0
     retry_max_seconds: Seconds = 300.0
-    retry_on: tuple[Name, ...] = ()
+    retry_on: TypeNames = ()
     isolation: Isolation = "warm"
     max_crashes: Count = 3
     on_interrupt: OnInterrupt = "retry"
@@ -62,13 +75,16 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         priority: Higher goes first within a queue.
         delay_seconds: Not before so many seconds have passed since the start.
         run_at: Not before this time: an aware ``datetime``, an ISO 8601 text with an offset, or seconds since the
-            epoch.
+            epoch. A time that has passed means at once. A call's ``run_at`` takes back the class's ``delay_seconds``,
+            and the other way round; both in one place are refused.
         timeout_seconds: How long one attempt may run; None for no limit.
         max_retries: How often a job that fails runs again.
         retry_base_seconds: The longest wait before the first retry; it doubles with each.
-        retry_max_seconds: The longest wait before any retry.
-        retry_on: The exception types that are worth a retry, as types or by name; subclasses count. Empty means all.
-            A time-out counts as ``JobTimeout``, an error that a command returned as ``ErrorResult``.
+        retry_max_seconds: The longest wait before any retry, also where somebody else's ``retry_base_seconds`` is
+            longer; a shorter one than that in the same place is refused.
+        retry_on: The exception types that are worth a retry, as types or by name, bare or with their module;
+            subclasses count. Empty means all. A time-out counts as ``JobTimeout``, an error that a command returned as
+            ``"ErrorResult"``.
         idempotency_key: The same key of the same owner and command gives the same job, as long as that is kept.
         isolation: ``fresh`` for a process of the job's own.
         max_crashes: How often the job's process may die under it.
@@ -96,9 +112,13 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 Decided = tuple[JobOptions, str | None]
 """The options that hold, and the idempotency key."""
 
+_AT_ONCE: Mapping[str, Any] = {"delay_seconds": 0.0, "run_at": None}
 
-def decide_options(*layers: QueueOptions, defaults: JobOptions, queues: Container[str]) -> Decided:
+
+def decide_options(*layers: QueueOptions, defaults: JobOptions, queues: Collection[str]) -> Decided:
     """What holds when each of ``layers`` goes before those after it, and ``defaults`` comes last.
+
+    Every layer must be valid, also in what another one replaces.
 
     Raises:
         InvalidParameters: an option is not valid; ``data["field"]`` is its name.
@@ -106,74 +126,47 @@ def decide_options(*layers: QueueOptions, defaults: JobOptions, queues: Containe
     """
     said: dict[str, Any] = {}
     for layer in reversed(layers):
-        said.update(_said_by(layer))
-    key = _idempotency_key(said.pop("idempotency_key", None))
-    if not said:
-        return defaults, key
-    if "run_at" in said:
-        said["run_at"] = _epoch_seconds(said["run_at"])
-    if "retry_on" in said:
-        said["retry_on"] = _type_names(said["retry_on"])
-    options = msgspec.structs.replace(defaults, **_checked(said))
-    if options.run_at is not None and options.delay_seconds:
-        raise _invalid("run_at", "is given together with delay_seconds: only one can hold", said["run_at"])
+        words = _said_by(layer)
+        if not words.keys().isdisjoint(_AT_ONCE):
+            said |= _AT_ONCE
+        said |= words
+    key = said.pop("idempotency_key", None)
+    options = msgspec.structs.replace(defaults, **said) if said else defaults
     if options.queue not in queues:
-        raise _invalid("queue", "names a queue that the configuration does not have", options.queue)
+        raise refusal("queue", f"one of the queues ({in_words({'enum': sorted(queues)})})", options.queue)
     return options, key
 
 
-def exception_names(error: type[BaseException]) -> tuple[str, ...]:
-    """The names under which ``retry_on`` finds errors of this type: its own and its bases', bare and with module."""
-    names = (name for base in error.__mro__ if base is not object for name in (base.__name__, _type_name(base)))
-    return tuple(dict.fromkeys(names))
-
-
-def _said_by(layer: QueueOptions) -> dict[str, Any]:
-    values = ((field, getattr(layer, field)) for field in layer.__struct_fields__)
-    return {field: value for field, value in values if value is not UNSET}
-
-
-def _checked(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    for field, value in said.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise _invalid(field, "is not a finite number", value)
-        try:
-            msgspec.convert({field: value}, JobOptions)
-        except msgspec.ValidationError as error:
-            raise _invalid(field, f"is not valid ({str(error).partition(' - at')[0]})", value) from error
+def _said_by(layer: object) -> dict[str, Any]:
+    """What ``layer`` says, each value as ``JobOptions`` has it."""
+    if not isinstance(layer, QueueOptions):
+        raise refusal("options", "a QueueOptions", layer)
+    values = zip(QueueOptions.__struct_fields__, msgspec.structs.astuple(layer), strict=False)
+    said = {field: _READERS[field](value) for field, value in values if value is not UNSET}
+    if said.get("run_at") is not None and said.get("delay_seconds"):
+        raise invalid("run_at", "cannot be given together with delay_seconds: both say when the job runs", layer.run_at)
+    least = said.get("retry_base_seconds", 0.0)
+    if said.get("retry_max_seconds", least) < least:
+        raise refusal("retry_max_seconds", f"at least retry_base_seconds ({shown(least)})", layer.retry_max_seconds)
     return said
 
 
-def _idempotency_key(key: Any) -> str | None:
-    if key is None:
-        return None
-    if not isinstance(key, str) or not 0 < len(key) <= NAME_MAX_LENGTH or storable(key) != key or "\0" in key:
-        raise _invalid("idempotency_key", f"is not a Unicode text of 1 to {NAME_MAX_LENGTH} characters", key)
-    return key
-
-
-def _epoch_seconds(moment: Any) -> float | None:
-    if moment is None or (isinstance(moment, int | float) and not isinstance(moment, bool)):
-        return moment
+def _read(field: str, kind: Any, value: Any) -> Any:
     try:
-        parsed = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
-    except (TypeError, ValueError):
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise _invalid("run_at", "is not a time with an offset, such as 2030-01-31T12:00:00Z", moment)
-    return parsed.timestamp()
+        return msgspec.convert(plain(value), kind)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        raise refusal(field, in_words(_schema()[field]), value) from None
 
 
-def _type_names(types: Any) -> tuple[str, ...]:
-    if not isinstance(types, tuple | list):
-        raise _invalid("retry_on", "is not a tuple of exception types", types)
-    return tuple(_type_name(kind) if isinstance(kind, type) else kind for kind in types)
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    **{field.name: partial(_read, field.name, field.type) for field in msgspec.structs.fields(JobOptions)},
+    "run_at": read_run_at,
+    "retry_on": read_retry_on,
+    "idempotency_key": read_idempotency_key,
+}
 
 
-def _type_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _invalid(field: str, reason: str, value: Any) -> InvalidParameters:
-    shown = storable(repr(value), NAME_MAX_LENGTH)
-    return InvalidParameters(f"{field} {reason}: {shown}", field=field, violation="value", got=shown)
+@cache
+def _schema() -> Mapping[str, Node]:
+    properties: Mapping[str, Node] = msgspec.json.schema(JobOptions)["$defs"]["JobOptions"]["properties"]
+    return properties

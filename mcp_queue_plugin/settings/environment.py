@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_queue_plugin.settings.problems import Problem, dotted, nearest
-from mcp_queue_plugin.settings.schema import ANY_NAME, Node, SettingPath, all_settings, branches
+from mcp_queue_plugin.settings.schema import SettingPath, all_settings, setting_at
+from mcp_queue_plugin.words import Node, branches
 
 PREFIX = "MCP_QUEUE__"
 
@@ -28,37 +29,25 @@ def variable_name(path: SettingPath) -> str:
 
 def read_environment(environ: Mapping[str, str]) -> tuple[dict[SettingPath, Any], list[Problem]]:
     """The settings that ``environ`` holds, and a problem for each variable with our prefix that is none of ours."""
-    known = all_settings()
     values: dict[SettingPath, Any] = {}
     problems: list[Problem] = []
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
-        found = next((found for path in known if (found := _named(path, variable))), None)
-        if found is None:
-            problems.append(_unknown(variable))
+        path = _path_of(variable)
+        node = setting_at(path)
+        if node is None or variable_name(path) != variable:
+            problems.append(_unknown(variable, path))
         else:
-            path, node = found[0], known[found[1]]
             values[path] = _parsed(environ[variable], node)
     return values, problems
 
 
-def _named(path: SettingPath, variable: str) -> tuple[SettingPath, SettingPath] | None:
-    """The path that ``variable`` names if it is one of ``path``, and ``path`` itself.
-
-    The two differ in the name of the user's choosing, which the variable tells in capitals.
-    """
-    parts, expected = variable.split(_SEPARATOR), variable_name(path).split(_SEPARATOR)
-    if ANY_NAME not in path:
-        return (path, path) if parts == expected else None
-    place = path.index(ANY_NAME)
-    at = place - len(path) + len(expected)
-    if len(parts) != len(expected) or parts[:at] != expected[:at] or parts[at + 1 :] != expected[at + 1 :]:
-        return None
-    return (*path[:place], parts[at].lower(), *path[place + 1 :]), path
+def _path_of(variable: str) -> SettingPath:
+    """Where the setting of this variable stands, if there is one."""
+    keys = tuple(variable.removeprefix(PREFIX).lower().split(_SEPARATOR))
+    return keys if keys[0] == _OTHER_SECTION else (_HOME_SECTION, *keys)
 
 
-def _unknown(variable: str) -> Problem:
-    names = tuple(variable.removeprefix(PREFIX).lower().split(_SEPARATOR))
-    path = names if names[0] == _OTHER_SECTION else (_HOME_SECTION, *names)
+def _unknown(variable: str, path: SettingPath) -> Problem:
     meant = nearest(path, all_settings())
     return Problem(
         source=variable,

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
-LARGEST = 1_000_000_000
-"""The upper bound of open numbers: as seconds about 31 years, which every timer and every store can still hold."""
+from mcp_queue_plugin.allowed import COUNT, LARGEST, POSITIVE_SECONDS, PRIORITY, REPEATS, SECONDS
+from mcp_queue_plugin.words import shown
 
 MOST_PROCESSES = 10_000
 
 RULE_BROKEN = "rule_broken"
 """The type of validation errors whose message is ours: it says in words what is allowed."""
 
-Seconds = Annotated[float, Field(ge=0, le=LARGEST)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=LARGEST)]
-WholeSeconds = Annotated[int, Field(ge=0, le=LARGEST)]
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-Repeats = Annotated[int, Field(ge=0, le=LARGEST)]
-Priority = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+Seconds = Annotated[float, Field(**SECONDS)]
+PositiveSeconds = Annotated[float, Field(**POSITIVE_SECONDS)]
+WholeSeconds = Annotated[int, Field(**SECONDS)]
+Count = Annotated[int, Field(**COUNT)]
+Repeats = Annotated[int, Field(**REPEATS)]
+Priority = Annotated[int, Field(**PRIORITY)]
+Processes = Annotated[int, Field(ge=1, le=MOST_PROCESSES)]
 Bytes = Annotated[int, Field(ge=1024, le=1_000_000_000_000)]
 Megabytes = Annotated[int, Field(ge=1, le=LARGEST)]
 Name = Annotated[str, Field(min_length=1)]
 QueueName = Annotated[
     str,
-    Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?$", json_schema_extra={"x-words": "lower-case queue name"}),
+    # Lower-case, so that a variable can tell it in capitals. No two `_` in a row, which part the keys of a variable; no
+    # dot, which parts those of a path.
+    Field(
+        pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$",
+        max_length=100,
+        json_schema_extra={
+            "x-words": "queue name (up to 100 lower-case letters and digits, in parts joined by one _ or -)"
+        },
+    ),
 ]
 ModuleName = Annotated[
     str,
@@ -59,3 +69,20 @@ def setting(default: Any, meaning: str, *, unit: str | None = None, special: str
         description=meaning,
         json_schema_extra={key: text for key, text in notes.items() if text is not None},
     )
+
+
+def broken_rule(message: str) -> PydanticCustomError:
+    """What the validator of a setting raises when its value does not go with others; ``message`` says what would."""
+    return PydanticCustomError(RULE_BROKEN, "{message}", {"message": message})
+
+
+def not_below(other: str) -> AfterValidator:
+    """Hold a number to be at least the setting ``other`` of its section, which is declared before it."""
+
+    def check(value: float, info: ValidationInfo) -> float:
+        least = info.data.get(other, value)
+        if value < least:
+            raise broken_rule(f"must be at least {other} ({shown(least)}), not {shown(value)}")
+        return value
+
+    return AfterValidator(check)

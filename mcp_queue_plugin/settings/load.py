@@ -14,8 +14,9 @@ from mcp_queue_plugin.errors import ConfigurationError
 from mcp_queue_plugin.settings.environment import read_environment, variable_name
 from mcp_queue_plugin.settings.fields import RULE_BROKEN
 from mcp_queue_plugin.settings.models import Settings
-from mcp_queue_plugin.settings.problems import Problem, dotted, nearest, shown
-from mcp_queue_plugin.settings.schema import SettingPath, all_settings, in_words, schema_at, sections
+from mcp_queue_plugin.settings.problems import Problem, dotted, nearest
+from mcp_queue_plugin.settings.schema import SettingPath, all_settings, schema_at, sections
+from mcp_queue_plugin.words import in_words, keys_in_words, shown
 
 _KEY = "[key]"
 """How pydantic marks an error in a key of an object rather than in its value."""
@@ -67,8 +68,9 @@ def _read(
     try:
         settings = Settings.model_validate(_merged(config, overrides))
     except ValidationError as error:
-        sources = {path: variable_name(path) for path in overrides}
-        problems = [_problem(details, sources, source) for details in error.errors()]
+        # The innermost first, as that is where a value came from.
+        variables = {path: variable_name(path) for path in sorted(overrides, key=len, reverse=True)}
+        problems = [_problem(details, variables, source) for details in error.errors()]
         return None, problems + unknown_variables
     return settings, unknown_variables
 
@@ -91,22 +93,32 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def _problem(details: ErrorDetails, sources: Mapping[SettingPath, str], default_source: str) -> Problem:
-    location = tuple(str(part) for part in details["loc"])
-    in_key = location[-1] == _KEY
-    path = location[:-2] if in_key else location
-    source = next((sources[path[:end]] for end in range(len(path), 0, -1) if path[:end] in sources), default_source)
-    found, node = details["input"], schema_at(path)
+def _problem(details: ErrorDetails, variables: Mapping[SettingPath, str], file: str) -> Problem:
+    *path, last = (str(part) for part in details["loc"])
+    if last == _KEY:
+        return _key_problem(tuple(path), details["input"], variables, file)
+    location = (*path, last)
+    source = next((variable for setting, variable in variables.items() if location[: len(setting)] == setting), file)
+    found, node = details["input"], schema_at(location)
     if node is None:
-        meant = nearest(path, [*sections(), *all_settings()])
-        return Problem(source, dotted(path), None, "unknown key", dotted(meant) if meant else None)
+        meant = nearest(location, [*sections(), *all_settings()])
+        return Problem(source, dotted(location), None, "unknown key", dotted(meant) if meant else None)
     if details["type"] == RULE_BROKEN:
-        message = details["msg"]
-    elif in_key:
-        message = f"its keys must be non-empty strings, not {shown(found)}"
-    else:
-        message = f"must be {in_words(node)}, not {shown(found)}"
-    return Problem(source, dotted(path), found, message)
+        return Problem(source, dotted(location), found, details["msg"])
+    return Problem(source, dotted(location), found, f"must be {in_words(node)}, not {shown(found)}")
+
+
+def _key_problem(path: SettingPath, found: Any, variables: Mapping[SettingPath, str], file: str) -> Problem:
+    holder = path[:-1]
+    node = schema_at(holder)
+    assert node is not None
+    # A variable holds the key in its value, or as a name of the user's choosing in its own name.
+    source = next((variable for setting, variable in variables.items() if _shares_way(setting, path)), file)
+    return Problem(source, dotted(holder), found, f"each of its keys must be {keys_in_words(node)}, not {shown(found)}")
+
+
+def _shares_way(one: SettingPath, other: SettingPath) -> bool:
+    return all(key == other_key for key, other_key in zip(one, other, strict=False))
 
 
 def _anchored(settings: Settings, base_dir: Path | None) -> Settings:

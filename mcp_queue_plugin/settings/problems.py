@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from mcp_queue_plugin.settings.schema import SettingPath
-
-_SHOWN_LENGTH = 80
+from mcp_queue_plugin.settings.schema import ANY_NAME, SettingPath, named_as
+from mcp_queue_plugin.words import shown
 
 
 @dataclass(frozen=True)
@@ -47,32 +46,28 @@ def dotted(path: SettingPath) -> str:
     return ".".join(path)
 
 
-def shown(value: Any) -> str:
-    """``value`` as it may stand in a line: as JSON, cut when it is long."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except TypeError:
-        text = repr(value)
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
-
-
 def nearest(path: SettingPath, known: Iterable[SettingPath]) -> SettingPath | None:
-    """The path among ``known`` that was probably meant: a similar name in the same section, or else in any other."""
+    """The path among ``known`` that was probably meant: one of a similar name, in the same section or in any other."""
     everywhere: dict[str, SettingPath] = {}
     beside: dict[str, SettingPath] = {}
-    for candidate in known:
+    for candidate in sorted((named_as(path, general) for general in known), key=_is_general):
         everywhere.setdefault(candidate[-1], candidate)
         if candidate[:-1] == path[:-1]:
             beside[candidate[-1]] = candidate
-    for names in (beside, everywhere):
-        for match in get_close_matches(path[-1], names, n=1):
+    # A misspelt key is where it belongs, a misplaced one is spelt well; what is only a little similar is a guess.
+    for names, likeness in ((beside, 0.8), (everywhere, 1.0), (beside, 0.6), (everywhere, 0.6)):
+        for match in get_close_matches(path[-1], names, n=1, cutoff=likeness):
             return names[match]
     return None
+
+
+def _is_general(path: SettingPath) -> bool:
+    return ANY_NAME in path
 
 
 def _as_json(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return repr(value)
+    except (TypeError, ValueError, RecursionError):
+        return shown(value)
     return value

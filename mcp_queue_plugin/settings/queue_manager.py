@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationInfo, field_validator
 
 from mcp_queue_plugin.settings.fields import (
-    MOST_PROCESSES,
-    RULE_BROKEN,
     Count,
     Name,
     PositiveSeconds,
+    Processes,
     Seconds,
     Section,
     WholeSeconds,
+    broken_rule,
     setting,
 )
 
@@ -53,7 +51,7 @@ class QueueManagerSettings(Section):
         unit="seconds",
         special="`0`: running jobs are not waited for",
     )
-    max_concurrent_jobs: Annotated[int, Field(ge=1, le=MOST_PROCESSES)] = setting(
+    max_concurrent_jobs: Processes = setting(
         10,
         "How many jobs run at the same time, each in a worker process of its own; the others wait their turn. "
         "Workers are started as jobs need them, up to this number. "
@@ -125,5 +123,5 @@ class QueueManagerSettings(Section):
     @classmethod
     def _a_durable_queue_names_its_file(cls, path: str | None, info: ValidationInfo) -> str | None:
         if path is None and info.data.get("in_memory") is False:
-            raise PydanticCustomError(RULE_BROKEN, "must be the path of a file when in_memory is false, not null")
+            raise broken_rule("must be the path of a file when in_memory is false, not null")
         return path

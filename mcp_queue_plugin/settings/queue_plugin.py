@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from mcp_queue_plugin.allowed import DEFAULT_QUEUE, LARGEST, Isolation, OnInterrupt, Overflow
 from mcp_queue_plugin.settings.fields import (
     MOST_PROCESSES,
-    RULE_BROKEN,
     Bytes,
     Count,
     Megabytes,
     ModuleName,
     PositiveSeconds,
     Priority,
+    Processes,
     QueueName,
     Repeats,
     Seconds,
     Section,
+    broken_rule,
+    not_below,
     setting,
 )
-
-DEFAULT_QUEUE = "default"
-"""The queue that is always there."""
-
-Overflow = Literal["evict_oldest", "reject"]
+from mcp_queue_plugin.words import in_words, shown
 
 
 class WorkerSettings(Section):
@@ -42,7 +40,7 @@ class WorkerSettings(Section):
         unit="processes",
         special="`0`: a worker starts when a job needs it",
     )
-    isolation: Literal["warm", "fresh"] = setting(
+    isolation: Isolation = setting(
         "warm",
         "Whether a worker runs one job after another (`warm`), or each job gets a process that has run no other and "
         "ends with it (`fresh`). Warm, because a new process with the application's modules takes a second; a job "
@@ -75,7 +73,7 @@ class WorkerSettings(Section):
         "start counts as failed. Far above the 2 seconds that the imports of large applications take.",
         unit="seconds",
     )
-    min_free_memory_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = setting(
+    min_free_memory_mb: Annotated[int, Field(ge=0, le=LARGEST)] = setting(
         256,
         "No worker is started while less memory than this is available on the machine, unless there is none at all. "
         "Jobs then wait for the workers there are.",
@@ -123,9 +121,9 @@ class JobDefaults(Section):
         unit="seconds",
         special="`0`: at once",
     )
-    retry_max_seconds: Seconds = setting(
+    retry_max_seconds: Annotated[Seconds, not_below("retry_base_seconds")] = setting(
         300.0,
-        "The longest such wait.",
+        "The longest such wait. Not below `retry_base_seconds`.",
         unit="seconds",
     )
     max_crashes: Count = setting(
@@ -136,7 +134,7 @@ class JobDefaults(Section):
         unit="crashes",
         special="`1`: the first crash fails the job",
     )
-    on_interrupt: Literal["retry", "fail"] = setting(
+    on_interrupt: OnInterrupt = setting(
         "retry",
         "What becomes of a job that was running when its worker or the server ended. `retry` runs it again, until "
         "it has crashed `max_crashes` times, so its work may be done twice; `fail` never runs it twice. `retry`, "
@@ -154,7 +152,7 @@ class JobDefaults(Section):
 class NamedQueueSettings(Section):
     """One named queue: its own slots, its own pace, its own limit. Jobs choose it with their `queue` option."""
 
-    max_concurrent_jobs: Annotated[int, Field(ge=1, le=MOST_PROCESSES)] | None = setting(
+    max_concurrent_jobs: Processes | None = setting(
         None,
         "How many jobs of this queue run at the same time, within `queue_manager.max_concurrent_jobs`.",
         unit="jobs",
@@ -174,9 +172,9 @@ class NamedQueueSettings(Section):
         unit="seconds",
         special="`0`: no backoff",
     )
-    backoff_max_seconds: Seconds = setting(
+    backoff_max_seconds: Annotated[Seconds, not_below("backoff_base_seconds")] = setting(
         300.0,
-        "The longest such wait.",
+        "The longest such wait. Not below `backoff_base_seconds`.",
         unit="seconds",
     )
     max_queue_size: Count | None = setting(
@@ -239,10 +237,13 @@ class PluginSettings(Section):
         "tasks. The adapter's own hooks and `MCP_AUTO_REGISTER_MODULES` are joined to them.",
     )
     workers: WorkerSettings = WorkerSettings()
-    queues: Mapping[QueueName, NamedQueueSettings] = setting(
+    queues: Annotated[
+        Mapping[QueueName, NamedQueueSettings], Field(json_schema_extra={"additionalProperties": False})
+    ] = setting(
         {},
-        "Named queues beside `default`, which is always there and can be given rules here too: an object from a "
-        "queue's name to its settings.",
+        "The named queues: an object from a queue's name to its settings. `default` is always there and can be given "
+        "settings here like any other. A name has up to 100 lower-case letters and digits, in parts joined by one `_` "
+        "or `-`.",
     )
     job_defaults: JobDefaults = JobDefaults()
     limits: LimitSettings = LimitSettings()
@@ -251,10 +252,11 @@ class PluginSettings(Section):
     @field_validator("job_defaults")
     @classmethod
     def _the_default_queue_exists(cls, defaults: JobDefaults, info: ValidationInfo) -> JobDefaults:
-        names = {DEFAULT_QUEUE, *info.data.get("queues", ())}
-        if "queues" in info.data and defaults.queue not in names:
-            known = ", ".join(sorted(names))
-            raise PydanticCustomError(
-                RULE_BROKEN, "queue must be one of the queues that there are ({known})", {"known": known}
+        queues = {DEFAULT_QUEUE, *info.data.get("queues", {})}
+        if "queues" in info.data and defaults.queue not in queues:
+            names = in_words({"enum": sorted(queues)})
+            error = broken_rule(f"must be one of the queues ({names}), not {shown(defaults.queue)}")
+            raise ValidationError.from_exception_data(
+                cls.__name__, [{"type": error, "loc": ("queue",), "input": defaults.queue}]
             )
         return defaults

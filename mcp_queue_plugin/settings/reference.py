@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from mcp_queue_plugin.settings.schema import Node, SettingPath, all_settings, in_words, sections
+from mcp_queue_plugin.settings.schema import SettingPath, all_settings, sections
+from mcp_queue_plugin.words import Node, in_words
 
 _COLUMNS = ("Key", "Type", "Default", "Unit", "Special value", "Meaning")
 
@@ -12,7 +13,7 @@ _COLUMNS = ("Key", "Type", "Default", "Unit", "Special value", "Meaning")
 def settings_reference() -> str:
     """Markdown: a heading, a sentence and a table for each section. ``docs/reference/configuration.md`` contains it.
 
-    ``name`` in a heading stands for a name of the user's choosing.
+    ``<name>`` in a heading stands for a name of the user's choosing.
     """
     return "\n".join(_section(path, node) for path, node in sections().items())
 

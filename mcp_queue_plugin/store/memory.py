@@ -3,39 +3,144 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.model import decide
-from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import (
-    Add,
-    Adopt,
-    Applied,
-    ById,
-    ByToken,
-    Claim,
-    Delete,
-    Finish,
-    LogChunk,
-    Operation,
-    Outcome,
-    Refusal,
-    Refused,
-    Report,
-    Start,
-    Stop,
-)
+from mcp_queue_plugin.model.admission import Limit, TallyKey, eviction_order, is_in, tally_keys
+from mcp_queue_plugin.model.decide import Moment
+from mcp_queue_plugin.model.job import Idempotency, Job, Submission
+from mcp_queue_plugin.model.operations import Add, Adopt, LogChunk, Operation, Outcome, Sweep
+from mcp_queue_plugin.model.places import place_of
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queues import QueueFigures, QueueState
+from mcp_queue_plugin.model.retention import is_over, over_since
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import Capabilities
+from mcp_queue_plugin.store.steps import Steps
+
+
+class MemoryRecords:
+    """Implements ``store.steps.Records`` as plainly as it can be said: what is asked for is searched for."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Stamp changes with the time of ``clock``."""
+        self._clock = clock
+        self._version = 0
+        self._last_uid = 0
+        self._rank_time = 0.0
+        self.jobs: dict[int, Job] = {}
+        self.params: dict[int, bytes] = {}
+        self.results: dict[int, bytes] = {}
+        self.logs: dict[int, list[LogChunk]] = {}
+        self.keys: dict[int, tuple[Submission, Idempotency]] = {}
+        self.states: dict[str, QueueState] = {}
+
+    def moment(self) -> Moment:
+        """When the next change happens, and the version it will have."""
+        now = self._clock()
+        self._rank_time = max(self._rank_time, now)
+        return Moment(now, self._rank_time, self._version + 1)
+
+    def find(self, job_id: str) -> Job | None:
+        """The record under a public id: the living one, or else the last tombstone."""
+        # Of all that had the id only the last can live: an id is free again once its job is a tombstone.
+        return max((job for job in self.jobs.values() if job.job_id == job_id), key=lambda job: job.uid, default=None)
+
+    def at(self, uid: int) -> Job | None:
+        """The record with this uid."""
+        return self.jobs.get(uid)
+
+    def same(self, submission: Submission) -> tuple[Job, str] | None:
+        """The job that has the submission's idempotency key, and its fingerprint."""
+        for uid, (other, idempotency) in self.keys.items():
+            if _identity(submission, submission.idempotency) == _identity(other, idempotency):
+                return self.jobs[uid], idempotency.fingerprint
+        return None
+
+    def oldest(self, limit: Limit, owner: str | None, count: int) -> Sequence[Job]:
+        """The first of those that ``limit`` counts and ``owner`` owns, in ``eviction_order``."""
+        found = (job for job in self.jobs.values() if job.owner == owner and is_in(job, limit))
+        return sorted(found, key=eviction_order)[:count]
+
+    def due(self, count: int) -> Sequence[Job]:
+        """The scheduled jobs whose time has come, in the order of their times."""
+        now = self._clock()
+        due = ((job.not_before, job.uid, job) for job in self.within(State.SCHEDULED) if job.not_before is not None)
+        return [job for not_before, _, job in sorted(due, key=lambda entry: entry[:2]) if not_before <= now][:count]
+
+    def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
+        """The jobs that ``sweep`` removes, those first that are over longest."""
+        now = self._clock()
+        found = (job for job in self.jobs.values() if is_over(job, sweep, now))
+        return sorted(found, key=lambda job: (over_since(job), job.uid))[:count]
+
+    def tally(self, limit: Limit) -> int:
+        """How many jobs ``limit`` counts."""
+        return self.tallies()[limit.key]
+
+    def queue(self, name: str) -> QueueState:
+        """The state of a queue."""
+        return self.states.get(name) or QueueState(name=name)
+
+    def new_uid(self) -> int:
+        """A uid that was never given before."""
+        self._last_uid += 1
+        return self._last_uid
+
+    def insert(self, job: Job, operation: Add | Adopt) -> None:
+        """Keep a new job, its parameters and its idempotency key."""
+        self._version = job.version
+        self.jobs[job.uid] = job
+        self.params[job.uid] = operation.params
+        if operation.submission.idempotency is not None:
+            self.keys[job.uid] = operation.submission, operation.submission.idempotency
+
+    def save(self, before: Job, decided: Job) -> Job:
+        """Keep a changed record under the next version; a tombstone loses its documents."""
+        self._version += 1
+        job = msgspec.structs.replace(decided, version=self._version)
+        self.jobs[before.uid] = job
+        if job.state is State.DELETED:
+            self._forget_documents(job)
+        return job
+
+    def append_log(self, job: Job, log: Sequence[LogChunk]) -> None:
+        """Keep what an attempt wrote."""
+        self.logs.setdefault(job.uid, []).extend(log)
+
+    def put_result(self, job: Job, result: bytes | None) -> None:
+        """Keep a job's result in place of the one before; None for none."""
+        self.results.pop(job.uid, None)
+        if result is not None:
+            self.results[job.uid] = result
+
+    def put_queue(self, state: QueueState) -> None:
+        """Keep the state of a queue."""
+        self.states[state.name] = state
+
+    def remove(self, job: Job) -> None:
+        """Forget a job with all its documents."""
+        del self.jobs[job.uid]
+        self._forget_documents(job)
+
+    def within(self, state: State) -> list[Job]:
+        """All jobs in a state."""
+        return [job for job in self.jobs.values() if job.state is state]
+
+    def tallies(self) -> Counter[TallyKey]:
+        """How many jobs count where."""
+        return Counter(key for job in self.jobs.values() for key in tally_keys(job))
+
+    def _forget_documents(self, job: Job) -> None:
+        for documents in (self.params, self.results, self.logs, self.keys):
+            documents.pop(job.uid, None)
 
 
 class MemoryStore:
-    """Implements ``store.protocol.JobStore`` as plainly as it can be said.
+    """Implements ``store.protocol.JobStore``.
 
     What is in it lives as long as the object: after ``close`` it can be opened again, which recovers it like any other
     store.
@@ -43,14 +148,8 @@ class MemoryStore:
 
     def __init__(self, clock: Clock) -> None:
         """Stamp changes with the time of ``clock``."""
+        self._records = MemoryRecords(clock)
         self._clock = clock
-        self._jobs: dict[int, Job] = {}
-        self._last_uids: dict[str, int] = {}
-        self._params: dict[int, bytes] = {}
-        self._results: dict[int, bytes] = {}
-        self._logs: dict[int, list[LogChunk]] = {}
-        self._version = 0
-        self._last_uid = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -59,36 +158,35 @@ class MemoryStore:
 
     async def open(self) -> Sequence[Job]:
         """Recover what the last owner left between two steps."""
-        now = self._clock()
-        interrupted = [job for job in self._jobs.values() if decide.needs_recovery(job)]
-        return [self._save(decide.recover(job, now=now)) for job in interrupted]
+        now, steps = self._clock(), Steps(self._records)
+        left = [job for job in self._records.jobs.values() if decide.needs_recovery(job, now=now)]
+        return [steps.recover(job) for job in left]
 
     async def close(self) -> None:
         """Nothing to give back."""
 
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order; nothing here can fail half-way."""
-        now = self._clock()
-        return [self._apply(operation, now) for operation in operations]
+        steps = Steps(self._records)
+        return [steps.apply(operation) for operation in operations]
 
     async def get(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""
-        return self._find(job_id)
+        return self._records.find(job_id)
 
     async def result(self, uid: int) -> bytes | None:
         """The result document of a job."""
-        return self._results.get(uid)
+        return self._records.results.get(uid)
 
     async def log(self, uid: int) -> Sequence[LogChunk]:
         """All log chunks of a job in the order of their writing."""
-        return list(self._logs.get(uid, ()))
+        return list(self._records.logs.get(uid, ()))
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of the jobs that match."""
         newest_first = query.order == "newest"
-        matching = sorted(
-            (job for job in self._jobs.values() if _matches(job, query)), key=lambda job: job.uid, reverse=newest_first
-        )
+        found = (job for job in self._records.jobs.values() if _matches(job, query))
+        matching = sorted(found, key=lambda job: job.uid, reverse=newest_first)
         rest = [job for job in matching if _is_after(job, query)]
         jobs = tuple(rest[: query.limit])
         next_uid = jobs[-1].uid if len(rest) > len(jobs) else None
@@ -96,74 +194,47 @@ class MemoryStore:
 
     async def counts(self) -> Counts:
         """How many jobs stand in each state."""
-        return Counts(by_state=dict(Counter(job.state.value for job in self._jobs.values())))
+        return Counts(by_state=dict(Counter(job.state.value for job in self._records.jobs.values())))
+
+    async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
+        """The queued jobs of a queue whose turn comes next, with their parameters."""
+        queued = [job for job in self._records.within(State.QUEUED) if job.options.queue == queue]
+        queued.sort(key=lambda job: job.place)
+        return [(job, self._records.params[job.uid]) for job in queued[:limit]]
 
     async def oldest_queued_at(self) -> float | None:
-        """When the queued job that waits longest was created."""
-        queued = (job for job in self._jobs.values() if job.state is State.QUEUED)
-        oldest = min(queued, key=lambda job: job.order, default=None)
-        return oldest.created_at if oldest else None
+        """Since when the queued job waits that waits longest."""
+        since = (job.queued_at for job in self._records.within(State.QUEUED))
+        return min((moment for moment in since if moment is not None), default=None)
 
-    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
-        """The queued jobs whose turn comes next, with their parameters."""
-        queued = [job for job in self._jobs.values() if job.state is State.QUEUED]
-        queued.sort(key=lambda job: (-job.options.priority, job.order))
-        return [(job, self._params[job.uid]) for job in queued[:limit]]
+    async def next_due(self) -> float | None:
+        """When the next scheduled job is due."""
+        due = (job.not_before for job in self._records.within(State.SCHEDULED))
+        return min((moment for moment in due if moment is not None), default=None)
 
-    def _apply(self, operation: Operation, now: float) -> Outcome:
-        match operation:
-            case Add() | Adopt():
-                return self._add(operation, now)
-            case Start() | Stop() | Delete():
-                return self._change_by_id(operation, now)
-            case Claim() | Report() | Finish():
-                return self._change_by_token(operation, now)
-            case _:
-                assert_never(operation)
+    async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
+        """At which place of its queue each pending job stands, from 1, or would if it were queued now."""
+        queued, rank_time = self._records.within(State.QUEUED), self._records.moment().rank_time
+        return {job.uid: 1 + sum(_goes_before(other, job, rank_time) for other in queued) for job in jobs}
 
-    def _add(self, operation: Add | Adopt, now: float) -> Outcome:
-        existing = self._find(operation.submission.job_id)
-        if existing is not None and existing.state is not State.DELETED:
-            return Refused(Refusal.ALREADY_EXISTS, existing)
-        self._last_uid += 1
-        job = self._save(decide.add(operation, uid=self._last_uid, version=self._version + 1, now=now))
-        self._last_uids[job.job_id] = job.uid
-        self._params[job.uid] = operation.params
-        return Applied(job)
+    async def queues(self) -> Mapping[str, QueueFigures]:
+        """Every queue that has a state or a job that has not ended."""
+        tallies, states = self._records.tallies(), self._records.states
+        names = {*states, *(name for kind, name in tallies if kind in ("pending", "running"))}
+        return {
+            name: QueueFigures(
+                state=self._records.queue(name), pending=tallies["pending", name], running=tallies["running", name]
+            )
+            for name in names
+        }
 
-    def _change_by_id(self, operation: ById, now: float) -> Outcome:
-        job = self._find(operation.job_id)
-        return self._settle(job, decide.by_id(operation, job, version=self._version + 1, now=now))
 
-    def _change_by_token(self, operation: ByToken, now: float) -> Outcome:
-        job = self._jobs.get(operation.token.uid)
-        outcome = self._settle(job, decide.by_token(operation, job, now=now))
-        if isinstance(outcome, Applied) and not isinstance(operation, Claim):
-            self._logs.setdefault(outcome.job.uid, []).extend(operation.log)
-            if isinstance(operation, Finish) and operation.ending.result is not None and outcome.job.has_result:
-                self._results[outcome.job.uid] = operation.ending.result
-        return outcome
+def _identity(submission: Submission, idempotency: Idempotency | None) -> tuple[str | None, ...]:
+    return submission.owner, submission.subject, None if idempotency is None else idempotency.key
 
-    def _find(self, job_id: str) -> Job | None:
-        # Of all that had the id only the last can live: an id is free again once its job is a tombstone.
-        uid = self._last_uids.get(job_id)
-        return None if uid is None else self._jobs[uid]
 
-    def _settle(self, job: Job | None, decided: Job | Refused) -> Outcome:
-        if isinstance(decided, Refused):
-            return decided
-        if decided == job:
-            return Applied(decided, changed=False)
-        return Applied(self._save(decided), before=None if job is None else job.state)
-
-    def _save(self, job: Job) -> Job:
-        self._version += 1
-        saved = msgspec.structs.replace(job, version=self._version)
-        self._jobs[saved.uid] = saved
-        if saved.state is State.DELETED:
-            for documents in (self._params, self._results, self._logs):
-                documents.pop(saved.uid, None)
-        return saved
+def _goes_before(other: Job, job: Job, rank_time: float) -> bool:
+    return other.options.queue == job.options.queue and other.place < place_of(job, rank_time)
 
 
 def _matches(job: Job, query: JobQuery) -> bool:

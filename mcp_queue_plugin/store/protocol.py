@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.operations import LogChunk, Operation, Outcome
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queues import QueueFigures
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +78,23 @@ class JobStore(Protocol):
         """One page of the jobs that match."""
         ...
 
-    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
-        """The queued jobs whose turn comes next, with their parameters: higher priority first, then the longer wait.
+    async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
+        """The queued jobs of a queue whose turn comes next, with their parameters, by their ``place``.
 
         A look, not a claim: ``Claim`` decides.
         """
+        ...
+
+    async def next_due(self) -> float | None:
+        """When the next scheduled job is due, in seconds since the epoch; ``Due`` queues it then."""
+        ...
+
+    async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
+        """At which place of its queue each pending job stands, from 1, or would if it were queued now; by uid."""
+        ...
+
+    async def queues(self) -> Mapping[str, QueueFigures]:
+        """Every queue that has a state or a job that has not ended, without counting rows."""
         ...
 
     async def counts(self) -> Counts:
@@ -89,5 +102,5 @@ class JobStore(Protocol):
         ...
 
     async def oldest_queued_at(self) -> float | None:
-        """When the queued job that waits longest was created."""
+        """Since when the queued job waits that waits longest."""
         ...

@@ -99,13 +99,13 @@ def claim_of(job: Job) -> Claim:
     return Claim(Token(uid=job.uid, attempt=job.attempt + 1))
 
 
-async def claim(store: JobStore, limit: int = 100) -> list[Job]:
+async def claim(store: JobStore, limit: int = 100, queue: str = "default") -> list[Job]:
     """The records of up to ``limit`` queued jobs after their claims, in the order of the queue."""
-    return [await applied(store, claim_of(job)) for job, _ in await store.queued(limit)]
+    return [await applied(store, claim_of(job)) for job, _ in await store.queued(queue, limit)]
 
 
 async def run_new(store: JobStore, job_id: str, *, options: JobOptions | None = None) -> Job:
     """A job that was just added and claimed."""
     added = await applied(store, add(job_id, options=options))
-    (job,) = [job for job in await claim(store) if job.uid == added.uid]
+    (job,) = [job for job in await claim(store, queue=added.options.queue) if job.uid == added.uid]
     return job

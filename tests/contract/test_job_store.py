@@ -123,9 +123,9 @@ async def test_claims_take_higher_priority_first_and_then_the_longer_wait(store:
 async def test_a_queued_job_shows_its_parameters_as_they_came(store: JobStore) -> None:
     params = b'{"x": "\\u00e4",  "n": 1e400}'
     job = await applied(store, add("a", params=params))
-    assert list(await store.queued(5)) == [(job, params)]
-    assert list(await store.queued(5)) == [(job, params)], "a look changes nothing"
-    assert list(await store.queued(0)) == []
+    assert list(await store.queued("default", 5)) == [(job, params)]
+    assert list(await store.queued("default", 5)) == [(job, params)], "a look changes nothing"
+    assert list(await store.queued("default", 0)) == []
 
 
 async def test_a_claim_begins_the_next_attempt(bench: Bench) -> None:
@@ -134,7 +134,7 @@ async def test_a_claim_begins_the_next_attempt(bench: Bench) -> None:
     job = await applied(bench.store, claim_of(queued))
     assert (job.state, job.attempt, job.started_at) == (State.WORKING, 1, 1_005.0)
     assert await bench.store.get("a") == job
-    assert list(await bench.store.queued(5)) == []
+    assert list(await bench.store.queued("default", 5)) == []
 
 
 async def test_a_job_is_claimed_once(store: JobStore) -> None:

@@ -8,7 +8,7 @@ from mcp_queue_plugin.store.protocol import JobStore
 async def test_reading_an_empty_store(store: JobStore) -> None:
     assert (await store.counts()).by_state == {}
     assert await store.oldest_queued_at() is None
-    assert list(await store.queued(10)) == []
+    assert list(await store.queued("default", 10)) == []
     assert await store.result(1) is None
     assert list(await store.log(1)) == []
 

@@ -180,14 +180,14 @@ class Equivalence(RuleBasedStateMachine):
 
 
 async def _queued(limit: int, store: JobStore) -> list[Job]:
-    return [job for job, _ in await store.queued(limit)]
+    return [job for job, _ in await store.queued("default", limit)]
 
 
 async def _everything(store: JobStore) -> list[object]:
     return [
         *[await store.get(job_id) for job_id in IDS],
         *[await store.list_jobs(JobQuery(status=status, limit=1_000)) for status in (None, Status.DELETED)],
-        *await store.queued(1_000),
+        *await store.queued("default", 1_000),
         await store.counts(),
         await store.oldest_queued_at(),
     ]

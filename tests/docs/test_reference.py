@@ -68,7 +68,7 @@ def test_a_commands_parameters_are_those_of_its_schema(name: str) -> None:
 
 def test_every_key_of_a_record_is_documented() -> None:
     add = Add(submission=Submission(job_id="1", job_type="t", target="m:C"), params=b"{}", start=True)
-    answered = record(Answer(decide.add(add, uid=1, version=1, now=0.0)))
+    answered = record(Answer(decide.add(add, uid=1, at=decide.Moment(0.0, 0.0, 1))))
     assert documented_keys(COMMANDS, "## The record") == set(answered)
 
 
@@ -94,6 +94,8 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         counts=Counts(by_state={}),
         workers=workers,
         max_concurrent_jobs=1,
+        queues=(),
+        jobs_ready=False,
         waiting_calls=0,
         oldest_queued_at=None,
         issues=(),
@@ -146,11 +148,14 @@ def test_functions_are_documented_with_their_parameters(name: str) -> None:
     assert f"### `{name}{signature(getattr(mcp_queue_plugin, name))}`" in PYTHON_API.text
 
 
-def test_install_and_the_options_are_documented_with_their_parameters() -> None:
+def test_install_is_documented_with_its_parameters() -> None:
     install = signature(mcp_queue_plugin.QueuePlugin.install)
-    options = signature(mcp_queue_plugin.JobOptions).replace("*, ", "")
     assert f"### `QueuePlugin.install{install}`" in PYTHON_API.text
-    assert f"### `JobOptions{options}`" in PYTHON_API.text
+
+
+def test_every_option_of_a_job_is_documented() -> None:
+    rows = table(PYTHON_API.section("### `QueueOptions`"))
+    assert [row[0].strip("`") for row in rows] == list(mcp_queue_plugin.QueueOptions.__struct_fields__)
 
 
 def methods(documented_class: type) -> Iterator[str]:

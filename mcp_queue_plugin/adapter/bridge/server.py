@@ -78,6 +78,11 @@ def validate_command(name: str, params: dict[str, Any]) -> None:
     registry.get_command_instance(name).validate_params(params)
 
 
+def command_class(name: object) -> type | None:
+    """The class of a registered command; None if no such command is registered here."""
+    return registry.get_all_commands().get(name) if isinstance(name, str) else None
+
+
 def command_names() -> tuple[str, ...]:
     """The names of all registered commands, sorted."""
     return tuple(sorted(registry.get_all_commands()))

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mcp_queue_plugin.model.states import State, Status
 
 
 class Counters:
-    """The last version and uid given out, and how many jobs stand in each state."""
+    """The last version, uid and time for ranks given out, and how many jobs stand in each state."""
 
-    def __init__(self, row: Sequence[int]) -> None:
+    def __init__(self, row: Sequence[Any]) -> None:
         """Count on from a row of query ``read_counters``."""
-        self.version, self._last_uid, *by_state = row
+        self.version: int
+        self._last_uid: int
+        self.version, self._last_uid, self._rank_time, *by_state = row
         self.by_state = dict(zip(State, by_state, strict=True))
 
     @property
-    def row(self) -> tuple[int, ...]:
+    def row(self) -> tuple[float, ...]:
         """The values of query ``write_counters``."""
-        return (self.version, self._last_uid, *self.by_state.values())
+        return (self.version, self._last_uid, self._rank_time, *self.by_state.values())
 
     def next_version(self) -> int:
         """Give out the next version."""
@@ -30,11 +33,17 @@ class Counters:
         self._last_uid += 1
         return self._last_uid
 
-    def move(self, before: State | None, after: State) -> None:
-        """Count a job that went from state ``before``, None for a new one, to state ``after``."""
+    def rank_time_at(self, now: float) -> float:
+        """The time for ranks, which never goes back."""
+        self._rank_time = max(self._rank_time, now)
+        return float(self._rank_time)
+
+    def move(self, before: State | None, after: State | None) -> None:
+        """Count a job that went from state ``before`` to ``after``; None for one that is not there."""
         if before is not None:
             self.by_state[before] -= 1
-        self.by_state[after] += 1
+        if after is not None:
+            self.by_state[after] += 1
 
     def total(self, status: Status | None) -> int:
         """How many jobs have ``status``; with None, how many are not deleted."""

@@ -134,7 +134,7 @@ class Database:
                 raise
             self._checkpointer.after_commit(writer)
 
-    def fetch(self, sql: str, *values: str | int) -> Sequence[Sequence[Any]]:
+    def fetch(self, sql: str, *values: str | float) -> Sequence[Sequence[Any]]:
         """All rows of a query, of committed changes only.
 
         Raises:

@@ -2,15 +2,15 @@
 
 -- name: insert_job
 -- A new record.
-INSERT INTO jobs ({columns}, queue, priority)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO jobs ({columns}, queue)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_job
 -- Everything of a record that can change.
 UPDATE jobs SET
-    state = ?, version = ?, "order" = ?, attempt = ?, crashes = ?, progress = ?, description = ?, step = ?,
-    started_at = ?, completed_at = ?, not_before = ?, reason = ?, delete_requested = ?, error = ?,
-    completed_with_error = ?, has_result = ?
+    state = ?, version = ?, "order" = ?, rank = ?, attempt = ?, crashes = ?, retries = ?, progress = ?, description = ?,
+    step = ?, queued_at = ?, started_at = ?, completed_at = ?, deleted_at = ?, not_before = ?, reason = ?,
+    delete_requested = ?, error = ?, completed_with_error = ?, has_result = ?
 WHERE uid = ?;
 
 -- name: job_by_uid
@@ -22,29 +22,83 @@ SELECT {columns} FROM jobs WHERE uid = ?;
 SELECT {columns} FROM jobs WHERE job_id = ? ORDER BY uid DESC LIMIT 1;
 
 -- name: queued_jobs
--- The queued jobs whose turn it is, with their parameters: higher priority first, then the longer wait.
+-- The queued jobs of a queue whose turn it is, with their parameters.
 SELECT {columns}, document FROM jobs JOIN params USING (uid)
-WHERE state = 'queued' ORDER BY priority DESC, "order" LIMIT ?;
+WHERE state = 'queued' AND queue = ? ORDER BY rank, "order" LIMIT ?;
 
--- name: recoverable
--- What the death of an owner can have left between two steps.
-SELECT {columns} FROM jobs WHERE status = 'running' OR (status = 'stopped' AND delete_requested) ORDER BY uid;
+-- name: count_between
+-- How many queued jobs of a queue stand at one place or behind it, and before another.
+SELECT count(*) FROM jobs
+WHERE state = 'queued' AND queue = ? AND (rank, "order") >= (?, ?) AND (rank, "order") < (?, ?);
 
 -- name: oldest_queued_at
--- When the queued job with the longest wait was created: the first job of each priority is the oldest of it, so the
--- index is asked once per priority and not once per job.
-WITH RECURSIVE lanes (priority) AS (
-    SELECT max(priority) FROM jobs WHERE state = 'queued'
-    UNION ALL
-    SELECT (SELECT max(jobs.priority) FROM jobs WHERE state = 'queued' AND jobs.priority < lanes.priority)
-    FROM lanes WHERE lanes.priority IS NOT NULL
-),
-firsts (uid) AS (
-    SELECT (
-        SELECT uid FROM jobs WHERE state = 'queued' AND jobs.priority = lanes.priority ORDER BY "order" LIMIT 1
-    ) FROM lanes
-)
-SELECT created_at FROM jobs JOIN firsts USING (uid) ORDER BY "order" LIMIT 1;
+-- Since when the queued job waits that waits longest; the index has it all.
+SELECT min(queued_at) FROM jobs WHERE state = 'queued';
+
+-- name: due_jobs
+-- The scheduled jobs whose time has come.
+SELECT {columns} FROM jobs WHERE state = 'scheduled' AND not_before <= ? ORDER BY not_before, uid LIMIT ?;
+
+-- name: next_due
+-- When the next of them is due.
+SELECT min(not_before) FROM jobs WHERE state = 'scheduled';
+
+-- name: oldest_pending
+-- Whom a limit evicts first: the owner's oldest pending jobs,
+SELECT {columns} FROM jobs WHERE status = 'pending' AND owner IS ? AND {condition} ORDER BY uid LIMIT ?;
+
+-- name: oldest_running
+-- and then the oldest that run and were not asked to stop.
+SELECT {columns} FROM jobs
+WHERE status = 'running' AND state <> 'stopping' AND owner IS ? AND {condition} ORDER BY uid LIMIT ?;
+
+-- name: recoverable
+-- What the death of an owner can have left between two steps, and delays, some of which may have begun in what is
+-- now the future.
+SELECT {columns} FROM jobs
+WHERE status = 'running' OR (status = 'stopped' AND delete_requested) OR (status = 'pending' AND not_before > ?)
+ORDER BY uid;
+
+-- name: old_finished_jobs
+-- The jobs that have ended before a time.
+SELECT {columns} FROM jobs
+WHERE state IN ('completed', 'failed', 'stopped') AND completed_at <= ? ORDER BY completed_at, uid LIMIT ?;
+
+-- name: old_tombstones
+-- The jobs that were deleted before a time.
+SELECT {columns} FROM jobs WHERE state = 'deleted' AND deleted_at <= ? ORDER BY deleted_at, uid LIMIT ?;
+
+-- name: delete_job
+-- Nothing of a job is left, once its documents are gone.
+DELETE FROM jobs WHERE uid = ?;
+
+-- name: insert_idempotency_key
+-- What makes a later submission the same.
+INSERT INTO idempotency_keys (uid, key, subject, owner, fingerprint) VALUES (?, ?, ?, ?, ?);
+
+-- name: same_submission
+-- The job that has an idempotency key, and its fingerprint.
+SELECT {columns}, fingerprint FROM jobs JOIN
+    (SELECT uid, fingerprint FROM idempotency_keys WHERE key = ? AND subject = ? AND owner IS ?) USING (uid);
+
+-- name: delete_idempotency_key
+-- A deleted job's key is free again.
+DELETE FROM idempotency_keys WHERE uid = ?;
+
+-- name: tallies
+-- How many jobs have not ended, by everything that a limit or a queue counts.
+SELECT queue, job_type, command, state, count(*) FROM jobs
+WHERE status IN ('pending', 'running') GROUP BY queue, job_type, command, state;
+
+-- name: queues
+-- The states of all queues.
+SELECT name, paused, consecutive_failures, ended_at, average_seconds, processed_total, failed_total FROM queues;
+
+-- name: put_queue
+-- The state of one.
+INSERT OR REPLACE INTO queues
+    (name, paused, consecutive_failures, ended_at, average_seconds, processed_total, failed_total)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: list_newest
 -- A page of records, newest first.
@@ -92,12 +146,12 @@ DELETE FROM log_chunks WHERE uid = ?;
 
 -- name: read_counters
 -- The counters.
-SELECT version, last_uid, created, scheduled, queued, working, stopping, input_required, completed, failed, stopped,
+SELECT version, last_uid, rank_time, created, scheduled, queued, working, stopping, input_required, completed, failed, stopped,
     deleted
 FROM counters;
 
 -- name: write_counters
 -- The counters, once per commit.
 UPDATE counters SET
-    version = ?, last_uid = ?, created = ?, scheduled = ?, queued = ?, working = ?, stopping = ?, input_required = ?,
+    version = ?, last_uid = ?, rank_time = ?, created = ?, scheduled = ?, queued = ?, working = ?, stopping = ?, input_required = ?,
     completed = ?, failed = ?, stopped = ?, deleted = ?;

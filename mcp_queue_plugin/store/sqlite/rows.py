@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from mcp_queue_plugin.model.job import ErrorInfo, Job
+from mcp_queue_plugin.model.job import ErrorInfo, Idempotency, Job, Submission
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 
 COLUMNS = ", ".join(f'"{field}"' for field in Job.__struct_fields__)
@@ -33,20 +34,24 @@ def decode_job(row: Sequence[Any]) -> Job:
         state=_STATES[row[7]],
         version=row[8],
         order=row[9],
-        attempt=row[10],
-        crashes=row[11],
-        progress=row[12],
-        description=row[13],
-        step=row[14],
-        created_at=row[15],
-        started_at=row[16],
-        completed_at=row[17],
-        not_before=row[18],
-        reason=row[19],
-        delete_requested=bool(row[20]),
-        error=None if row[21] is None else msgspec.json.decode(row[21], type=ErrorInfo),
-        completed_with_error=bool(row[22]),
-        has_result=bool(row[23]),
+        rank=row[10],
+        attempt=row[11],
+        crashes=row[12],
+        retries=row[13],
+        progress=row[14],
+        description=row[15],
+        step=row[16],
+        created_at=row[17],
+        queued_at=row[18],
+        started_at=row[19],
+        completed_at=row[20],
+        deleted_at=row[21],
+        not_before=row[22],
+        reason=row[23],
+        delete_requested=bool(row[24]),
+        error=None if row[25] is None else msgspec.json.decode(row[25], type=ErrorInfo),
+        completed_with_error=bool(row[26]),
+        has_result=bool(row[27]),
     )
 
 
@@ -63,14 +68,18 @@ def encode_job(job: Job) -> Values:
         job.state.value,
         job.version,
         job.order,
+        job.rank,
         job.attempt,
         job.crashes,
+        job.retries,
         job.progress,
         job.description,
         job.step,
         job.created_at,
+        job.queued_at,
         job.started_at,
         job.completed_at,
+        job.deleted_at,
         job.not_before,
         job.reason,
         job.delete_requested,
@@ -78,7 +87,6 @@ def encode_job(job: Job) -> Values:
         job.completed_with_error,
         job.has_result,
         job.options.queue,
-        job.options.priority,
     )
 
 
@@ -88,13 +96,17 @@ def encode_changes(job: Job) -> Values:
         job.state.value,
         job.version,
         job.order,
+        job.rank,
         job.attempt,
         job.crashes,
+        job.retries,
         job.progress,
         job.description,
         job.step,
+        job.queued_at,
         job.started_at,
         job.completed_at,
+        job.deleted_at,
         job.not_before,
         job.reason,
         job.delete_requested,
@@ -102,6 +114,30 @@ def encode_changes(job: Job) -> Values:
         job.completed_with_error,
         job.has_result,
         job.uid,
+    )
+
+
+def encode_idempotency(uid: int, submission: Submission, idempotency: Idempotency) -> Values:
+    """The values of query ``insert_idempotency_key``."""
+    return uid, idempotency.key, submission.subject, submission.owner, idempotency.fingerprint
+
+
+def encode_queue(state: QueueState) -> Values:
+    """The values of query ``put_queue``."""
+    return msgspec.structs.astuple(state)
+
+
+def decode_queue(row: Sequence[Any]) -> QueueState:
+    """The state in a row of query ``queues``."""
+    name, paused, consecutive_failures, ended_at, average_seconds, processed_total, failed_total = row
+    return QueueState(
+        name=name,
+        paused=bool(paused),
+        consecutive_failures=consecutive_failures,
+        ended_at=ended_at,
+        average_seconds=average_seconds,
+        processed_total=processed_total,
+        failed_total=failed_total,
     )
 
 

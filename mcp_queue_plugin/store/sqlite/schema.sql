@@ -15,14 +15,18 @@ CREATE TABLE jobs (
         'completed', 'failed', 'stopped', 'deleted')),
     version INTEGER NOT NULL,
     "order" INTEGER NOT NULL,
+    rank REAL NOT NULL,
     attempt INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
+    retries INTEGER NOT NULL,
     progress INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
     description TEXT NOT NULL,
     step TEXT NOT NULL,
     created_at REAL NOT NULL,
+    queued_at REAL,
     started_at REAL,
     completed_at REAL,
+    deleted_at REAL,
     not_before REAL,
     reason TEXT,
     delete_requested INTEGER NOT NULL,
@@ -31,7 +35,6 @@ CREATE TABLE jobs (
     has_result INTEGER NOT NULL,
 
     queue TEXT NOT NULL,
-    priority INTEGER NOT NULL,
     status TEXT NOT NULL GENERATED ALWAYS AS (CASE
         WHEN state IN ('created', 'scheduled', 'queued') THEN 'pending'
         WHEN state IN ('working', 'stopping', 'input_required') THEN 'running'
@@ -41,8 +44,15 @@ CREATE TABLE jobs (
 -- Of all jobs that had a public id only the last can live. No state in it, so that no later change touches it.
 CREATE INDEX jobs_named ON jobs (job_id);
 
--- The order of claims.
-CREATE INDEX jobs_queued ON jobs (priority DESC, "order") WHERE state = 'queued';
+-- The order of claims in each queue; with queued_at it also tells who waits longest.
+CREATE INDEX jobs_queued ON jobs (queue, rank, "order", queued_at) WHERE state = 'queued';
+
+-- What is due when.
+CREATE INDEX jobs_scheduled ON jobs (not_before) WHERE state = 'scheduled';
+
+-- What the retention removes.
+CREATE INDEX jobs_finished ON jobs (completed_at) WHERE state IN ('completed', 'failed', 'stopped');
+CREATE INDEX jobs_deleted ON jobs (deleted_at) WHERE state = 'deleted';
 
 -- Lists; the uid that ends every index keeps them in order.
 CREATE INDEX jobs_listed ON jobs (status);
@@ -62,11 +72,33 @@ CREATE TABLE log_chunks (
 ) STRICT;
 CREATE INDEX log_chunks_of_job ON log_chunks (uid);
 
--- One row: the last version and uid given out, and how many jobs stand in each state.
+-- What makes two submissions of one owner the same; subject is the command, or else the job type.
+CREATE TABLE idempotency_keys (
+    uid INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    owner TEXT,
+    fingerprint TEXT NOT NULL
+) STRICT;
+CREATE INDEX idempotency_keys_of_subject ON idempotency_keys (key, subject);
+
+-- The states of queues; the columns are the fields of model.queues.QueueState. A queue nothing has happened in has none.
+CREATE TABLE queues (
+    name TEXT PRIMARY KEY,
+    paused INTEGER NOT NULL,
+    consecutive_failures INTEGER NOT NULL,
+    ended_at REAL,
+    average_seconds REAL NOT NULL,
+    processed_total INTEGER NOT NULL,
+    failed_total INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row: the last version, uid given out, and how many jobs stand in each state.
 CREATE TABLE counters (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     version INTEGER NOT NULL DEFAULT 0,
     last_uid INTEGER NOT NULL DEFAULT 0,
+    rank_time REAL NOT NULL DEFAULT 0,
     created INTEGER NOT NULL DEFAULT 0,
     scheduled INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL DEFAULT 0,

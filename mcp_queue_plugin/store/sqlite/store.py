@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.operations import LogChunk, Operation, Outcome
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.store.sqlite import listing, rows
+from mcp_queue_plugin.store.sqlite import listing, positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
-from mcp_queue_plugin.store.sqlite.group import Group
+from mcp_queue_plugin.store.sqlite.live import Live
 from mcp_queue_plugin.store.sqlite.queries import SQL
+from mcp_queue_plugin.store.sqlite.records import SqliteRecords
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
+from mcp_queue_plugin.store.steps import Steps
 
 
 class SqliteStore:
@@ -51,6 +55,7 @@ class SqliteStore:
         self._database = Database(path, durability=durability, vfs=vfs, migrations=migrations)
         self._clock = clock
         self._temporary = temporary
+        self._live = Live()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -68,8 +73,13 @@ class SqliteStore:
         """
         self._database.open()
         try:
-            async with self._database.transaction() as connection:
-                return Group(connection, now=self._clock()).recover()
+            self._live = Live(
+                self._database.fetch(SQL["tallies"]),
+                [rows.decode_queue(row) for row in self._database.fetch(SQL["queues"])],
+            )
+            async with self._transaction(always=True) as records:
+                steps = Steps(records)
+                return [steps.recover(job) for job in records.recoverable()]
         except BaseException:
             self._database.close(remove=False)
             raise
@@ -80,8 +90,10 @@ class SqliteStore:
 
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order in one commit and answer an outcome for each, after the commit."""
-        async with self._database.transaction() as connection:
-            return Group(connection, now=self._clock()).apply(operations)
+        # Of an empty group it is asked whether the file takes writes: so it writes.
+        async with self._transaction(always=not operations) as records:
+            steps = Steps(records)
+            return [steps.apply(operation) for operation in operations]
 
     async def get(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""
@@ -106,11 +118,35 @@ class SqliteStore:
         counters = Counters(self._database.fetch(SQL["read_counters"])[0])
         return Counts(by_state={state.value: count for state, count in counters.by_state.items() if count})
 
-    async def oldest_queued_at(self) -> float | None:
-        """When the queued job that waits longest was created."""
-        found = self._database.fetch(SQL["oldest_queued_at"])
-        return found[0][0] if found else None
+    async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
+        """The queued jobs of a queue whose turn comes next, with their parameters."""
+        return [(rows.decode_job(row), row[-1]) for row in self._database.fetch(SQL["queued_jobs"], queue, limit)]
 
-    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
-        """The queued jobs whose turn comes next, with their parameters."""
-        return [(rows.decode_job(row), row[-1]) for row in self._database.fetch(SQL["queued_jobs"], limit)]
+    async def oldest_queued_at(self) -> float | None:
+        """Since when the queued job waits that waits longest."""
+        return self._single("oldest_queued_at")
+
+    async def next_due(self) -> float | None:
+        """When the next scheduled job is due."""
+        return self._single("next_due")
+
+    async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
+        """At which place of its queue each pending job stands, from 1, or would if it were queued now."""
+        rank_time = Counters(self._database.fetch(SQL["read_counters"])[0]).rank_time_at(self._clock())
+        return positions.positions(self._database, jobs, rank_time)
+
+    async def queues(self) -> Mapping[str, QueueFigures]:
+        """Every queue that has a state or a job that has not ended."""
+        return self._live.figures()
+
+    @asynccontextmanager
+    async def _transaction(self, *, always: bool) -> AsyncIterator[SqliteRecords]:
+        async with self._database.transaction() as connection:
+            records = SqliteRecords(connection, self._live, now=self._clock())
+            yield records
+            records.flush(always=always)
+        records.commit()
+
+    def _single(self, query: str) -> float | None:
+        ((value,),) = self._database.fetch(SQL[query])
+        return None if value is None else float(value)

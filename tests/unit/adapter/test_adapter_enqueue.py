@@ -42,6 +42,8 @@ async def test_a_queued_command_is_stored_and_started_before_the_answer(serving:
         "store": "queuemgr",
         "poll_with": "queue_get_job_status",
         "phase": "queued",
+        "queue_position": 1,
+        "estimated_wait_seconds": 0.0,
         "poll_after_seconds": 0.5,
     }
     assert (await serving.wait_job(job_id, 20)).result["result"]["data"]["value"] == "x"

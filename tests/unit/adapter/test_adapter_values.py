@@ -187,6 +187,8 @@ def health(**fields: Any) -> EngineHealth:
             processes=(),
         ),
         "max_concurrent_jobs": 10,
+        "queues": (),
+        "jobs_ready": True,
         "waiting_calls": 2,
         "oldest_queued_at": None,
         "issues": (),
@@ -235,7 +237,9 @@ def test_an_issue_degrades_and_carries_the_marker_that_the_adapter_looks_for() -
 )
 def test_a_queue_that_nobody_works_off_is_degraded(age_seconds: float, queued: int, running: int, status: str) -> None:
     counts = Counts(by_state={"queued": queued, "working": running})
-    report = health_report(health(counts=counts, oldest_queued_at=NOW - age_seconds), settings(), NOW)
+    report = health_report(
+        health(counts=counts, oldest_queued_at=NOW - age_seconds, jobs_ready=queued > 0), settings(), NOW
+    )
     assert report["status"] == status
     assert report["oldest_pending_seconds"] == max(0, age_seconds)
     starved = f"{STARVED_MARKER}: none runs of 3 queued; the oldest was added 60 s ago"

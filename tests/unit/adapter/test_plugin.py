@@ -45,10 +45,19 @@ QueuePlugin.install(app, config)
 print(json.dumps({"config": config, "answers": asyncio.run(said(app))}))
 """
 
-JOB_COMMANDS = {"queue_start_job", "queue_stop_job", "queue_delete_job", "queue_get_job_status", "queue_get_job_logs"}
+JOB_COMMANDS = {
+    "queue_start_job",
+    "queue_stop_job",
+    "queue_delete_job",
+    "queue_retry_job",
+    "queue_get_job_status",
+    "queue_get_job_logs",
+}
+QUEUE_COMMANDS_OF_ONE = {"queue_pause", "queue_resume"}
 CALLS: dict[str, dict[str, Any]] = {
     **{name: {} for name in QUEUE_COMMANDS},
     **{name: {"job_id": "1"} for name in JOB_COMMANDS},
+    **{name: {"queue": "default"} for name in QUEUE_COMMANDS_OF_ONE},
     "queue_add_job": {"job_type": "command_execution", "job_id": "1", "params": {"command": "echo", "params": {}}},
     "sample_echo": {"value": "x"},
 }

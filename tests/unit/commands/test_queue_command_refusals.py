@@ -11,9 +11,8 @@ from mcp_proxy_adapter.core.errors import ValidationError
 
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.adapter.job_types import new_job_id, register_job_type
+from mcp_queue_plugin.adapter.job_types import SERVER_PARAMS, new_job_id, register_job_type
 from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
-from mcp_queue_plugin.commands.add_job import RESERVED_KEYS
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from tests.unit.adapter.sample_jobs import AdapterSubclassJob, LoudCommandJob
 from tests.unit.commands.asking import ask, refused, run
@@ -87,7 +86,7 @@ async def test_a_parameter_that_is_not_valid_is_refused_by_its_name(
     assert (await ask("queue_list_jobs"))["total_count"] == before
 
 
-@pytest.mark.parametrize("key", RESERVED_KEYS)
+@pytest.mark.parametrize("key", SERVER_PARAMS)
 async def test_a_client_can_never_choose_what_a_worker_imports(key: str) -> None:
     params = {"command": "sample_echo", "params": {}, key: "x"}
     with pytest.raises(ValidationError) as refusal:
@@ -138,6 +137,8 @@ async def test_without_a_queue_every_command_says_why(name: str) -> None:
         "queue_add_job": {"job_type": "rows", "job_id": "x", "params": {}},
         "queue_list_jobs": {},
         "queue_health": {},
+        "queue_pause": {"queue": "default"},
+        "queue_resume": {"queue": "default"},
     }
     for manager, domain_code in ((None, "QUEUE_DISABLED"), (QueueManagerIntegration(), "ENGINE_UNAVAILABLE")):
         server.set_global_manager(manager)

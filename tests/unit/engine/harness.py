@@ -72,9 +72,9 @@ class FragileStore(MemoryStore):
         self._read()
         return await super().result(uid)
 
-    async def queued(self, limit: int) -> Sequence[tuple[Job, bytes]]:
+    async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
         self._read()
-        return await super().queued(limit)
+        return await super().queued(queue, limit)
 
     def _read(self) -> None:
         if self.read_failure is not None:
@@ -138,7 +138,7 @@ class Host:
         known_version: int | None = None,
     ) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        await self.engine.status(
+        await self.engine.reading.status(
             job_id,
             wait_seconds=wait_seconds,
             until=until,

@@ -52,7 +52,7 @@ async def test_every_verb_is_served(client: EngineClient, tmp_path: Path) -> Non
     assert (await client.stop_job("a", reason="enough")).job.reason == "enough"
     assert (await client.status("a")).job.state is State.STOPPED
     assert (await client.log("a", LogQuery())).entries == ()
-    assert [job.job_id for job in (await client.list_jobs(JobQuery())).jobs] == ["a"]
+    assert [job.job_id for job in (await client.list_jobs(JobQuery())).page.jobs] == ["a"]
     assert (await client.delete_job("a", reason="away")).job.state is State.DELETED
     health = await client.health()
     assert (health.capabilities.backend, health.capabilities.durable) == ("sqlite", True)
@@ -225,7 +225,7 @@ def test_a_call_on_another_loop_is_answered_when_the_first_loop_has_ended(tmp_pa
 async def test_posting_from_a_thread_without_a_loop_works_while_the_home_loop_runs(client: EngineClient) -> None:
     await asyncio.to_thread(client.adopt, submission("a"), b"{}", "from a thread")
     async with asyncio.timeout(10):
-        while not (await client.list_jobs(JobQuery())).jobs:
+        while not (await client.list_jobs(JobQuery())).page.jobs:
             pass
     assert (await client.status("a")).job.description == "from a thread"
 

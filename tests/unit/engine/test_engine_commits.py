@@ -227,7 +227,7 @@ async def test_a_full_disk_under_a_running_engine(vfs: FaultyVfs, tmp_path: Path
         assert ended.job.state is State.COMPLETED
         await host.submit("b", "chat", 1)
         await host.end("b")
-        page = await host.engine.log("b", LogQuery())
+        page = await host.engine.reading.log("b", LogQuery())
         assert {entry.line for entry in page.entries} == {"out 0", "err 0"}
         assert (await host.engine.health()).issues == ()
 

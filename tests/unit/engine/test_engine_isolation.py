@@ -76,7 +76,7 @@ async def test_an_attempt_whose_time_is_over_fails_by_name_and_its_log_says_wher
             "JobTimeout",
             "the attempt ran longer than its timeout_seconds of 0.2",
         )
-        page = await host.engine.log("slow", LogQuery())
+        page = await host.engine.reading.log("slow", LogQuery())
         text = "\n".join(entry.line for entry in page.entries)
         assert text.startswith("The attempt has run for its timeout_seconds of 0.2 and is stopped.")
         assert "in hold" in text

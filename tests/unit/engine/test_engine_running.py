@@ -258,7 +258,7 @@ async def test_what_a_job_reports_and_writes_is_stored_with_its_end(host: Host) 
     await host.submit("a", "chat", 500)
     ended = await host.end("a")
     assert (ended.job.description, ended.job.step, ended.job.progress) == ("said it all", "chatting", 100)
-    page = await host.engine.log("a", LogQuery(limit=10_000))
+    page = await host.engine.reading.log("a", LogQuery(limit=10_000))
     for stream, word in (("stdout", "out"), ("stderr", "err")):
         lines = [entry.line for entry in page.entries if entry.stream == stream]
         assert lines == [f"{word} {number}" for number in range(500)]

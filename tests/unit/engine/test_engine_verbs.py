@@ -56,7 +56,7 @@ async def test_an_unknown_job_is_named(host: Host) -> None:
         host.stop("nobody"),
         host.delete("nobody"),
         host.status("nobody"),
-        host.engine.log("nobody", LogQuery()),
+        host.engine.reading.log("nobody", LogQuery()),
     )
     for refusal in await asyncio.gather(*asked, return_exceptions=True):
         assert isinstance(refusal, JobNotFound)
@@ -103,17 +103,17 @@ async def test_jobs_are_listed_and_counted(host: Host) -> None:
     for job_id in "abc":
         await host.add(job_id)
     await host.start("b")
-    page = await host.engine.list_jobs(JobQuery(limit=2))
+    page = (await host.engine.reading.list_jobs(JobQuery(limit=2))).page
     assert [job.job_id for job in page.jobs] == ["c", "b"]
     assert page.total_count == 3
     health = await host.engine.health()
     assert health.counts.by_state == {"created": 2, "queued": 1}
-    assert health.oldest_queued_at == (await host.status("b")).job.created_at
+    assert health.oldest_queued_at == (await host.status("b")).job.queued_at
     assert (health.max_concurrent_jobs, health.waiting_calls, health.issues) == (1, 0, ())
     assert health.capabilities.backend == "memory"
 
 
 async def test_a_log_of_a_job_that_never_ran_is_empty(host: Host) -> None:
     await host.add("a")
-    page = await host.engine.log("a", LogQuery())
+    page = await host.engine.reading.log("a", LogQuery())
     assert (page.entries, page.next_cursor) == ((), 0)

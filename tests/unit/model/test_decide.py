@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model.decide import Moment
+from mcp_queue_plugin.model.endings import INTERRUPTED
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, Token
 from mcp_queue_plugin.model.operations import (
     ById,
@@ -51,7 +53,7 @@ def _name(options: JobOptions) -> str:
 
 
 def job_in(state: State, options: JobOptions | None = None, **fields: object) -> Job:
-    job = decide.add(add("a", options=options), uid=1, version=1, now=1.0)
+    job = decide.add(add("a", options=options), uid=1, at=Moment(1.0, 1.0, 1))
     return msgspec.structs.replace(job, state=state, attempt=1, **fields)
 
 
@@ -62,7 +64,7 @@ def finish(kind: EndingKind, **ending: object) -> Finish:
 def _decide(operation: ById | ByToken, job: Job) -> Job | Refused:
     if isinstance(operation, Claim | Report | Finish):
         return decide.by_token(operation, job, now=NOW)
-    return decide.by_id(operation, job, version=9, now=NOW)
+    return decide.by_id(operation, job, at=Moment(NOW, NOW, 9))
 
 
 def decided(operation: ById | ByToken, job: Job) -> Job:
@@ -135,10 +137,10 @@ def test_a_claim_of_another_attempt_than_the_next_is_stale(attempt: int) -> None
 @pytest.mark.parametrize("options", OPTIONS, ids=_name)
 def test_a_recovery_leaves_nothing_between_two_steps(state: State, delete_requested: bool, options: JobOptions) -> None:
     job = job_in(state, options, delete_requested=delete_requested)
-    if decide.needs_recovery(job):
+    if decide.needs_recovery(job, now=NOW):
         recovered = decide.recover(job, now=NOW)
         assert recovered != job
-        assert not decide.needs_recovery(recovered)
+        assert not decide.needs_recovery(recovered, now=NOW)
     else:
         assert job.state not in RUNNING_STATES
 
@@ -160,7 +162,7 @@ def test_what_a_dead_owner_left_running_runs_again_or_fails(
 
 def test_a_released_job_that_must_not_run_again_fails() -> None:
     found = decided(finish(EndingKind.RELEASED), job_in(State.WORKING, JobOptions(on_interrupt="fail")))
-    assert (found.state, found.error, found.crashes) == (State.FAILED, decide.INTERRUPTED, 0)
+    assert (found.state, found.error, found.crashes) == (State.FAILED, INTERRUPTED, 0)
 
 
 def test_a_stopping_jobs_delete_is_finished_by_the_recovery() -> None:
@@ -170,9 +172,9 @@ def test_a_stopping_jobs_delete_is_finished_by_the_recovery() -> None:
 
 
 def test_a_new_job_is_created_queued_or_already_running() -> None:
-    created = decide.add(add("a", start=False), uid=4, version=7, now=NOW)
-    queued = decide.add(add("a"), uid=4, version=7, now=NOW)
-    running = decide.add(adopt("a"), uid=4, version=7, now=NOW)
+    created = decide.add(add("a", start=False), uid=4, at=Moment(NOW, NOW, 7))
+    queued = decide.add(add("a"), uid=4, at=Moment(NOW, NOW, 7))
+    running = decide.add(adopt("a"), uid=4, at=Moment(NOW, NOW, 7))
     assert [job.state for job in (created, queued, running)] == [State.CREATED, State.QUEUED, State.WORKING]
     assert (queued.uid, queued.version, queued.order, queued.created_at) == (4, 7, 7, NOW)
     assert (running.token, running.started_at, running.description) == (Token(4, 1), NOW, "runs in the server")
@@ -187,7 +189,7 @@ def test_a_start_gives_the_place_in_the_queue_once() -> None:
 
 @pytest.mark.parametrize("operation", [Start("a"), Stop("a"), Delete("a")], ids=str)
 def test_no_job_is_not_found(operation: ById) -> None:
-    assert decide.by_id(operation, None, version=9, now=NOW) == Refused(Refusal.NOT_FOUND)
+    assert decide.by_id(operation, None, at=Moment(NOW, NOW, 9)) == Refused(Refusal.NOT_FOUND)
 
 
 @pytest.mark.parametrize("operation", [Start("a"), Stop("a")], ids=str)

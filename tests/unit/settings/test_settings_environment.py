@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcp_queue_plugin.settings import check_settings, load_settings
+from mcp_queue_plugin.settings import Settings, check_settings, load_settings
 from mcp_queue_plugin.settings.environment import variable_name
 from mcp_queue_plugin.settings.schema import all_settings
+from mcp_queue_plugin.words import branches
 
 VARIABLES = [
     ("MCP_QUEUE__QUEUE_MANAGER__ENABLED", "false", "queue_manager.enabled", False),
@@ -34,21 +36,35 @@ VARIABLES = [
     ("MCP_QUEUE__DURABILITY", "normal", "queue_plugin.durability", "normal"),
     ("MCP_QUEUE__AUTO_IMPORT_MODULES", '["a.b", "c"]', "queue_plugin.auto_import_modules", ("a.b", "c")),
     ("MCP_QUEUE__WORKERS__MIN", "2", "queue_plugin.workers.min", 2),
+    ("MCP_QUEUE__WORKERS__ISOLATION", "fresh", "queue_plugin.workers.isolation", "fresh"),
+    ("MCP_QUEUE__WORKERS__RECYCLE_AFTER_JOBS", "50", "queue_plugin.workers.recycle_after_jobs", 50),
+    ("MCP_QUEUE__WORKERS__RECYCLE_RSS_MB", "512", "queue_plugin.workers.recycle_rss_mb", 512),
+    ("MCP_QUEUE__WORKERS__IDLE_TIMEOUT_SECONDS", "0.5", "queue_plugin.workers.idle_timeout_seconds", 0.5),
     ("MCP_QUEUE__WORKERS__START_TIMEOUT_SECONDS", "1e1", "queue_plugin.workers.start_timeout_seconds", 10),
+    ("MCP_QUEUE__WORKERS__MIN_FREE_MEMORY_MB", "0", "queue_plugin.workers.min_free_memory_mb", 0),
+    ("MCP_QUEUE__WORKERS__MAX_LOAD_PER_CORE", "1.5", "queue_plugin.workers.max_load_per_core", 1.5),
+    ("MCP_QUEUE__QUEUES", '{"llm": {"max_queue_size": 7}}', "queue_plugin.queues.llm.max_queue_size", 7),
+    ("MCP_QUEUE__QUEUES__LLM__MAX_CONCURRENT_JOBS", "1", "queue_plugin.queues.llm.max_concurrent_jobs", 1),
+    ("MCP_QUEUE__QUEUES__LLM__MIN_PAUSE_SECONDS", "10", "queue_plugin.queues.llm.min_pause_seconds", 10),
+    ("MCP_QUEUE__QUEUES__LLM__BACKOFF_BASE_SECONDS", "15", "queue_plugin.queues.llm.backoff_base_seconds", 15),
+    ("MCP_QUEUE__QUEUES__LLM__BACKOFF_MAX_SECONDS", "60", "queue_plugin.queues.llm.backoff_max_seconds", 60),
+    ("MCP_QUEUE__QUEUES__LLM__MAX_QUEUE_SIZE", "50", "queue_plugin.queues.llm.max_queue_size", 50),
+    ("MCP_QUEUE__QUEUES__LLM__OVERFLOW", "reject", "queue_plugin.queues.llm.overflow", "reject"),
+    ("MCP_QUEUE__JOB_DEFAULTS__QUEUE", "default", "queue_plugin.job_defaults.queue", "default"),
+    ("MCP_QUEUE__JOB_DEFAULTS__PRIORITY", "-3", "queue_plugin.job_defaults.priority", -3),
+    ("MCP_QUEUE__JOB_DEFAULTS__TIMEOUT_SECONDS", "90", "queue_plugin.job_defaults.timeout_seconds", 90),
+    ("MCP_QUEUE__JOB_DEFAULTS__MAX_RETRIES", "2", "queue_plugin.job_defaults.max_retries", 2),
+    ("MCP_QUEUE__JOB_DEFAULTS__RETRY_BASE_SECONDS", "0.1", "queue_plugin.job_defaults.retry_base_seconds", 0.1),
+    ("MCP_QUEUE__JOB_DEFAULTS__RETRY_MAX_SECONDS", "20", "queue_plugin.job_defaults.retry_max_seconds", 20),
     ("MCP_QUEUE__JOB_DEFAULTS__MAX_CRASHES", "1", "queue_plugin.job_defaults.max_crashes", 1),
     ("MCP_QUEUE__JOB_DEFAULTS__ON_INTERRUPT", "fail", "queue_plugin.job_defaults.on_interrupt", "fail"),
     ("MCP_QUEUE__JOB_DEFAULTS__STOP_GRACE_SECONDS", "0", "queue_plugin.job_defaults.stop_grace_seconds", 0),
+    ("MCP_QUEUE__LIMITS__LOG_BYTES", "4096", "queue_plugin.limits.log_bytes", 4096),
+    ("MCP_QUEUE__LIMITS__OVERFLOW", "reject", "queue_plugin.limits.overflow", "reject"),
+    ("MCP_QUEUE__RETENTION__TOMBSTONE_SECONDS", "0", "queue_plugin.retention.tombstone_seconds", 0),
 ]
 
-NULLABLE = [
-    "registry_path",
-    "max_queue_size",
-    "per_job_type_limits",
-    "command_timeout",
-    "stop_job_wait_timeout",
-    "max_retained_terminal_jobs",
-    "default_max_wait_time",
-]
+NULLABLE = [".".join(path) for path, node in all_settings().items() if {"type": "null"} in branches(node)]
 
 REFUSED = [
     ("MCP_QUEUE__QUEUE_MANAGER__ENABLED", "yes", 'queue_manager.enabled: must be true or false, not "yes"'),
@@ -116,29 +132,82 @@ REFUSED = [
         "1",
         "queue_manager.in_memroy: unknown variable; did you mean MCP_QUEUE__QUEUE_MANAGER__IN_MEMORY?",
     ),
+    (
+        "MCP_QUEUE__QUEUES__LLM__MAX_QUEUE_SISE",
+        "1",
+        (
+            "queue_plugin.queues.llm.max_queue_sise: unknown variable; "
+            "did you mean MCP_QUEUE__QUEUES__LLM__MAX_QUEUE_SIZE?"
+        ),
+    ),
+    (
+        "MCP_QUEUE__QUEUES__llm__MAX_QUEUE_SIZE",
+        "1",
+        (
+            "queue_plugin.queues.llm.max_queue_size: unknown variable; "
+            "did you mean MCP_QUEUE__QUEUES__LLM__MAX_QUEUE_SIZE?"
+        ),
+    ),
+    (
+        "MCP_QUEUE__MIN_PAUSE_SECONDS",
+        "1",
+        (
+            "queue_plugin.min_pause_seconds: unknown variable; "
+            "did you mean MCP_QUEUE__QUEUES__<NAME>__MIN_PAUSE_SECONDS?"
+        ),
+    ),
+    (
+        "MCP_QUEUE__QUEUES__LLM__MAX_QUEUE_SIZE",
+        "0",
+        "queue_plugin.queues.llm.max_queue_size: must be an integer from 1 to 1,000,000,000, or null, not 0",
+    ),
+    (
+        "MCP_QUEUE__QUEUES",
+        '{"llm": {"overflow": "evict"}}',
+        'queue_plugin.queues.llm.overflow: must be "evict_oldest" or "reject", or null, not "evict"',
+    ),
+    (
+        "MCP_QUEUE__QUEUES__LLM",
+        "{}",
+        "queue_plugin.queues.llm: unknown variable",
+    ),
+    (
+        "MCP_QUEUE__JOB_DEFAULTS__QUEUE",
+        "llm",
+        'queue_plugin.job_defaults.queue: must be one of the queues ("default"), not "llm"',
+    ),
     ("MCP_QUEUE__URL", "redis://:secret@host", "queue_plugin.url: unknown variable"),
     ("MCP_QUEUE__", "1", "queue_plugin.: unknown variable"),
 ]
 
 
+def setting_of(settings: Settings, path: str) -> Any:
+    value: Any = settings
+    for key in path.split("."):
+        value = value[key] if isinstance(value, Mapping) else getattr(value, key)
+    return value
+
+
 def test_the_table_of_variables_is_complete() -> None:
-    assert [variable for variable, *_ in VARIABLES] == [variable_name(path) for path in all_settings()]
+    settings = [variable_name(path).replace("<NAME>", "LLM") for path in all_settings()]
+    assert [variable for variable, *_ in VARIABLES] == settings
 
 
 @pytest.mark.parametrize(("variable", "text", "path", "value"), VARIABLES)
 def test_every_setting_has_a_variable(variable: str, text: str, path: str, value: object) -> None:
-    taken: Any = load_settings({}, environ={variable: text})
-    for key in path.split("."):
-        taken = getattr(taken, key)
-    assert taken == value
+    assert setting_of(load_settings({}, environ={variable: text}), path) == value
 
 
-@pytest.mark.parametrize("key", NULLABLE)
-def test_null_takes_a_setting_back(key: str) -> None:
-    file_value = {"registry_path": "queue.db", "per_job_type_limits": {"a": 1}}.get(key, 5)
-    environ = {f"MCP_QUEUE__QUEUE_MANAGER__{key.upper()}": "null"}
-    settings = load_settings({"queue_manager": {key: file_value}}, environ=environ)
-    assert getattr(settings.queue_manager, key) is None
+@pytest.mark.parametrize("path", NULLABLE)
+def test_null_takes_a_setting_back(path: str) -> None:
+    *sections, key = path.replace("<name>", "llm").split(".")
+    file_value = {"registry_path": "queue.db", "per_job_type_limits": {"a": 1}, "overflow": "reject"}.get(key, 5)
+    config: Any = {key: file_value}
+    for section in reversed(sections):
+        config = {section: config}
+    variable = variable_name((*sections, key))
+    assert setting_of(load_settings(config, environ={}), ".".join((*sections, key))) == file_value
+    assert setting_of(load_settings(config, environ={variable: "null"}), ".".join((*sections, key))) is None
 
 
 def test_the_environment_goes_before_the_file_and_the_file_before_the_defaults() -> None:

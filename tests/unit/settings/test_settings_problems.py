@@ -38,6 +38,29 @@ UNKNOWN_KEYS: list[tuple[dict[str, Any], str]] = [
         "queue_plugin.min: unknown key; did you mean queue_plugin.workers.min?",
     ),
     (
+        {"queue_plugin": {"queues": {"llm": {"max_queue_sise": 1}}}},
+        "queue_plugin.queues.llm.max_queue_sise: unknown key; did you mean queue_plugin.queues.llm.max_queue_size?",
+    ),
+    (
+        {"queue_plugin": {"queues": {"llm": {"timeout_seconds": 1}}}},
+        (
+            "queue_plugin.queues.llm.timeout_seconds: unknown key; "
+            "did you mean queue_plugin.job_defaults.timeout_seconds?"
+        ),
+    ),
+    (
+        {"queue_plugin": {"min_pause_seconds": 1}},
+        ("queue_plugin.min_pause_seconds: unknown key; did you mean queue_plugin.queues.<name>.min_pause_seconds?"),
+    ),
+    (
+        {"queue_manager": {"overflow": "reject"}},
+        "queue_manager.overflow: unknown key; did you mean queue_plugin.limits.overflow?",
+    ),
+    (
+        {"queue_plugin": {"queue": {}}},
+        "queue_plugin.queue: unknown key; did you mean queue_plugin.queues?",
+    ),
+    (
         {"queue_plugin": {"url": "redis://:secret@host"}},
         "queue_plugin.url: unknown key",
     ),
@@ -116,7 +139,7 @@ def test_the_errors_data_is_json_whatever_was_found() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(config, environ={})
     found = [problem["value"] for problem in caught.value.data["problems"]]
-    assert json.loads(json.dumps(found, allow_nan=False)) == ["{1, 2}", "nan", "<class 'object'>"]
+    assert json.loads(json.dumps(found, allow_nan=False)) == ["{1, 2}", "NaN", "<class 'object'>"]
     assert "must be a non-empty string, or null, not {1, 2}" in str(caught.value)
 
 

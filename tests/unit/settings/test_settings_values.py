@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,30 @@ DEFAULTS: dict[str, Any] = {
         "backend": "auto",
         "durability": "full",
         "auto_import_modules": (),
-        "workers": {"min": 1, "start_timeout_seconds": 30.0},
-        "job_defaults": {"max_crashes": 3, "on_interrupt": "retry", "stop_grace_seconds": 5.0},
+        "workers": {
+            "min": 1,
+            "isolation": "warm",
+            "recycle_after_jobs": 1000,
+            "recycle_rss_mb": None,
+            "idle_timeout_seconds": 60.0,
+            "start_timeout_seconds": 30.0,
+            "min_free_memory_mb": 256,
+            "max_load_per_core": None,
+        },
+        "queues": {},
+        "job_defaults": {
+            "queue": "default",
+            "priority": 0,
+            "timeout_seconds": None,
+            "max_retries": 0,
+            "retry_base_seconds": 1.0,
+            "retry_max_seconds": 300.0,
+            "max_crashes": 3,
+            "on_interrupt": "retry",
+            "stop_grace_seconds": 5.0,
+        },
+        "limits": {"log_bytes": 8_388_608, "overflow": "evict_oldest"},
+        "retention": {"tombstone_seconds": 3600.0},
     },
 }
 
@@ -65,11 +88,40 @@ ACCEPTED = [
     ("queue_plugin.durability", "normal"),
     ("queue_plugin.auto_import_modules", []),
     ("queue_plugin.workers.min", 0),
+    ("queue_plugin.workers.isolation", "warm"),
+    ("queue_plugin.workers.isolation", "fresh"),
+    ("queue_plugin.workers.recycle_after_jobs", 1),
+    ("queue_plugin.workers.recycle_after_jobs", None),
+    ("queue_plugin.workers.recycle_rss_mb", 1),
+    ("queue_plugin.workers.idle_timeout_seconds", 0.1),
+    ("queue_plugin.workers.idle_timeout_seconds", None),
     ("queue_plugin.workers.start_timeout_seconds", 0.1),
+    ("queue_plugin.workers.min_free_memory_mb", 0),
+    ("queue_plugin.workers.max_load_per_core", 0.5),
+    ("queue_plugin.job_defaults.queue", "default"),
+    ("queue_plugin.job_defaults.priority", -1_000_000_000),
+    ("queue_plugin.job_defaults.timeout_seconds", 0.001),
+    ("queue_plugin.job_defaults.timeout_seconds", None),
+    ("queue_plugin.job_defaults.max_retries", 0),
+    ("queue_plugin.job_defaults.retry_base_seconds", 0),
+    ("queue_plugin.job_defaults.retry_max_seconds", 1),
     ("queue_plugin.job_defaults.max_crashes", 1),
     ("queue_plugin.job_defaults.on_interrupt", "retry"),
     ("queue_plugin.job_defaults.on_interrupt", "fail"),
     ("queue_plugin.job_defaults.stop_grace_seconds", 0),
+    ("queue_plugin.queues.llm.max_concurrent_jobs", 1),
+    ("queue_plugin.queues.llm.max_concurrent_jobs", None),
+    ("queue_plugin.queues.llm.min_pause_seconds", 0),
+    ("queue_plugin.queues.llm.backoff_base_seconds", 300),
+    ("queue_plugin.queues.llm.backoff_max_seconds", 0),
+    ("queue_plugin.queues.llm.max_queue_size", 1),
+    ("queue_plugin.queues.llm.overflow", "evict_oldest"),
+    ("queue_plugin.queues.llm.overflow", "reject"),
+    ("queue_plugin.queues.llm.overflow", None),
+    ("queue_plugin.queues.default.max_concurrent_jobs", 2),
+    ("queue_plugin.limits.log_bytes", 1024),
+    ("queue_plugin.limits.overflow", "reject"),
+    ("queue_plugin.retention.tombstone_seconds", 0),
 ]
 
 BOOLEANS = ["enabled", "in_memory"]
@@ -85,15 +137,34 @@ NUMBERS = [
     ("queue_manager.default_poll_interval", "a number from 0 to 1,000,000,000", -1),
     ("queue_manager.default_max_wait_time", "a number above 0 and up to 1,000,000,000, or null", 0),
     ("queue_plugin.workers.min", "an integer from 0 to 10,000", -1),
+    ("queue_plugin.workers.recycle_after_jobs", "an integer from 1 to 1,000,000,000, or null", 0),
+    ("queue_plugin.workers.recycle_rss_mb", "an integer from 1 to 1,000,000,000, or null", 0),
+    ("queue_plugin.workers.idle_timeout_seconds", "a number above 0 and up to 1,000,000,000, or null", 0),
     ("queue_plugin.workers.start_timeout_seconds", "a number above 0 and up to 1,000,000,000", 0),
+    ("queue_plugin.workers.min_free_memory_mb", "an integer from 0 to 1,000,000,000", -1),
+    ("queue_plugin.workers.max_load_per_core", "a number above 0 and up to 1,000,000, or null", 0),
+    ("queue_plugin.queues.llm.max_concurrent_jobs", "an integer from 1 to 10,000, or null", 0),
+    ("queue_plugin.queues.llm.min_pause_seconds", "a number from 0 to 1,000,000,000", -1),
+    ("queue_plugin.queues.llm.backoff_base_seconds", "a number from 0 to 1,000,000,000", -1),
+    ("queue_plugin.queues.llm.backoff_max_seconds", "a number from 0 to 1,000,000,000", -1),
+    ("queue_plugin.queues.llm.max_queue_size", "an integer from 1 to 1,000,000,000, or null", 0),
+    ("queue_plugin.job_defaults.priority", "an integer from -1,000,000,000 to 1,000,000,000", -1_000_000_001),
+    ("queue_plugin.job_defaults.timeout_seconds", "a number above 0 and up to 1,000,000,000, or null", 0),
+    ("queue_plugin.job_defaults.max_retries", "an integer from 0 to 1,000,000,000", -1),
+    ("queue_plugin.job_defaults.retry_base_seconds", "a number from 0 to 1,000,000,000", -0.5),
+    ("queue_plugin.job_defaults.retry_max_seconds", "a number from 0 to 1,000,000,000", -0.5),
     ("queue_plugin.job_defaults.max_crashes", "an integer from 1 to 1,000,000,000", 0),
     ("queue_plugin.job_defaults.stop_grace_seconds", "a number from 0 to 1,000,000,000", -5),
+    ("queue_plugin.limits.log_bytes", "an integer from 1,024 to 1,000,000,000,000", 1023),
+    ("queue_plugin.retention.tombstone_seconds", "a number from 0 to 1,000,000,000", -1),
 ]
 
 CHOICES = [
     ("queue_plugin.backend", '"auto" or "sqlite"'),
     ("queue_plugin.durability", '"full" or "normal"'),
+    ("queue_plugin.workers.isolation", '"warm" or "fresh"'),
     ("queue_plugin.job_defaults.on_interrupt", '"retry" or "fail"'),
+    ("queue_plugin.limits.overflow", '"evict_oldest" or "reject"'),
 ]
 
 MODULES = "a JSON list of dotted module names"
@@ -103,6 +174,12 @@ OTHER_TYPES = [
     ("queue_plugin", "a JSON object", "[]", []),
     ("queue_plugin.workers", "a JSON object", "4", 4),
     ("queue_plugin.job_defaults", "a JSON object", "null", None),
+    ("queue_plugin.limits", "a JSON object", "null", None),
+    ("queue_plugin.retention", "a JSON object", "3600", 3600),
+    ("queue_plugin.queues", "a JSON object whose values are each a JSON object", "null", None),
+    ("queue_plugin.queues", "a JSON object whose values are each a JSON object", '["llm"]', ["llm"]),
+    ("queue_plugin.queues.llm", "a JSON object", "null", None),
+    ("queue_plugin.queues.llm.overflow", '"evict_oldest" or "reject", or null', '"evict"', "evict"),
     ("queue_manager.registry_path", "a non-empty string, or null", '""', ""),
     ("queue_manager.registry_path", "a non-empty string, or null", "7", 7),
     ("queue_manager.per_job_type_limits", LIMITS, '["a"]', ["a"]),
@@ -115,7 +192,7 @@ OTHER_TYPES = [
 def setting_at(settings: Settings, path: str) -> Any:
     value: Any = settings
     for key in path.split("."):
-        value = getattr(value, key)
+        value = value[key] if isinstance(value, Mapping) else getattr(value, key)
     return value
 
 
@@ -149,12 +226,8 @@ def test_other_sections_are_not_looked_at() -> None:
 
 
 def test_a_jobs_options_default_to_the_settings() -> None:
-    options, defaults = JobOptions(), Settings().queue_plugin.job_defaults
-    assert (options.max_crashes, options.on_interrupt, options.stop_grace_seconds) == (
-        defaults.max_crashes,
-        defaults.on_interrupt,
-        defaults.stop_grace_seconds,
-    )
+    plugin = Settings().queue_plugin
+    assert JobOptions(**plugin.job_defaults.model_dump(), isolation=plugin.workers.isolation) == JobOptions()
 
 
 @pytest.mark.parametrize(("path", "value"), ACCEPTED)
@@ -199,7 +272,7 @@ def test_a_number_is_a_finite_number_in_its_range(path: str, allowed: str, too_s
         "-Infinity": -math.inf,
         "[1]": [1],
         str(too_small): too_small,
-        "1000000001": 1_000_000_001,
+        "1000000000001": 1_000_000_000_001,
     }
     for shown, value in mistakes.items():
         assert problems_of(config_with(path, value)) == [f"config.json: {path}: must be {allowed}, not {shown}"]
@@ -241,7 +314,7 @@ def test_each_job_types_limit_is_a_count() -> None:
     assert problems_of({"queue_manager": {"per_job_type_limits": {"a": 0, "b": "1", "": 2, "d": 1}}}) == [
         "config.json: queue_manager.per_job_type_limits.a: must be an integer from 1 to 1,000,000,000, not 0",
         'config.json: queue_manager.per_job_type_limits.b: must be an integer from 1 to 1,000,000,000, not "1"',
-        'config.json: queue_manager.per_job_type_limits: its keys must be non-empty strings, not ""',
+        'config.json: queue_manager.per_job_type_limits: each of its keys must be a non-empty string, not ""',
     ]
 
 

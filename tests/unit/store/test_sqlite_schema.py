@@ -10,6 +10,7 @@ import pytest
 
 from mcp_queue_plugin.errors import StoreRefused
 from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import rows
@@ -29,7 +30,7 @@ def connection() -> apsw.Connection:
 
 
 def _insert(connection: apsw.Connection, uid: int, state: str) -> None:
-    job = decide.add(add(f"job {uid}"), uid=uid, version=uid, now=1.0)
+    job = decide.add(add(f"job {uid}"), uid=uid, at=Moment(1.0, 1.0, uid))
     values = list(rows.encode_job(job))
     values[Job.__struct_fields__.index("state")] = state
     connection.execute(SQL["insert_job"], values)
@@ -46,12 +47,12 @@ def test_the_schema_knows_the_states_of_the_model(connection: apsw.Connection) -
 
 def test_the_columns_are_the_fields_of_a_record(connection: apsw.Connection) -> None:
     columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)").fetchall()]
-    assert columns == [*Job.__struct_fields__, "queue", "priority"]
+    assert columns == [*Job.__struct_fields__, "queue"]
 
 
 def test_there_is_a_counter_per_state(connection: apsw.Connection) -> None:
     columns = [row[1] for row in connection.execute("PRAGMA table_info(counters)").fetchall()]
-    assert columns == ["id", "version", "last_uid", *State]
+    assert columns == ["id", "version", "last_uid", "rank_time", *State]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ async def test_a_creation_that_was_cut_short_is_completed(new_store: NewStore, p
 
 
 def test_a_record_survives_its_row(connection: apsw.Connection) -> None:
-    job = decide.add(add("a"), uid=1, version=1, now=1.0)
+    job = decide.add(add("a"), uid=1, at=Moment(1.0, 1.0, 1))
     job = msgspec.structs.replace(job, not_before=9.5, step="s", reason="r")
     connection.execute(SQL["insert_job"], rows.encode_job(job))
     (row,) = connection.execute(SQL["job_by_uid"], (1,)).fetchall()

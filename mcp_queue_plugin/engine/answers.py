@@ -1,0 +1,71 @@
+"""From the outcomes of operations to what callers are told."""
+
+from __future__ import annotations
+
+from mcp_queue_plugin.engine.values import Answer
+from mcp_queue_plugin.errors import (
+    IdempotencyConflict,
+    JobAlreadyExists,
+    JobNotFound,
+    JobStateInvalid,
+    QueueError,
+    QueueFull,
+)
+from mcp_queue_plugin.model.admission import Full, Scope
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.operations import Applied, Operation, Outcome, Refusal, Refused, Retry, Start, Stop
+from mcp_queue_plugin.model.states import Status
+
+
+def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) -> Answer | QueueError:
+    """What to answer who asked for ``operation`` on ``job_id``."""
+    match outcome:
+        case QueueError():
+            return outcome
+        case Applied(job=job):
+            return Answer(job)
+        case Refused(refusal=Refusal.NOT_FOUND):
+            return JobNotFound(job_id)
+        case Refused(refusal=Refusal.ALREADY_EXISTS):
+            return JobAlreadyExists(job_id)
+        case Refused(refusal=Refusal.IDEMPOTENCY_CONFLICT, job=Job(job_id=existing)):
+            return IdempotencyConflict(
+                job_id,
+                f"the idempotency key belongs to job {existing}, which was handed in with other parameters",
+                existing_job_id=existing,
+            )
+        case Refused(refusal=Refusal.QUEUE_FULL, full=Full() as full):
+            return _queue_full(full)
+        case Refused(job=Job() as job):
+            action, allowed = _ACTIONS[type(operation)]
+            return JobStateInvalid(
+                job_id, action=action, current_status=job.status.value, allowed_statuses=list(allowed)
+            )
+    raise AssertionError(f"the store answered {operation!r} with {outcome!r}")
+
+
+def _queue_full(full: Full) -> QueueFull:
+    limit = full.limit
+    whose = _WHOSE[limit.scope].format(name=limit.name)
+    why = "and limits.overflow is reject" if limit.overflow == "reject" else "and none of them may be evicted for it"
+    return QueueFull(
+        f"{full.count} jobs {whose} have not ended, {limit.max_jobs} are allowed, {why}: try again later",
+        limit=limit.scope,
+        name=limit.name or None,
+        max_jobs=limit.max_jobs,
+        jobs=full.count,
+    )
+
+
+_WHOSE: dict[Scope, str] = {
+    "all": "of all queues",
+    "queue": "of the queue {name!r}",
+    "job_type": "of the type {name!r}",
+    "command": "of the command {name!r}",
+}
+
+_ACTIONS: dict[type, tuple[str, tuple[str, ...]]] = {
+    Start: ("start", (Status.PENDING,)),
+    Stop: ("stop", (Status.PENDING, Status.RUNNING)),
+    Retry: ("retry", (Status.FAILED, Status.STOPPED)),
+}

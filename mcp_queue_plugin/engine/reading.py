@@ -1,0 +1,143 @@
+"""The verbs that look and wait: records, logs, lists and health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from mcp_queue_plugin.engine.adopted import AdoptedJobs
+from mcp_queue_plugin.engine.commits import Change
+from mcp_queue_plugin.engine.places import Places
+from mcp_queue_plugin.engine.tasks import spawn
+from mcp_queue_plugin.engine.values import Answer, Listing, Reply
+from mcp_queue_plugin.engine.watch import Until, Watchers
+from mcp_queue_plugin.errors import JobNotFound, QueueError
+from mcp_queue_plugin.model import log_lines
+from mcp_queue_plugin.model.estimate import Place
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES
+from mcp_queue_plugin.store.protocol import JobStore
+
+
+class Reading:
+    """Answers from the store, at once or as soon as there is something to tell."""
+
+    def __init__(self, store: JobStore, adopted: AdoptedJobs, places: Places) -> None:
+        """Read ``store``; ``adopted`` knows the jobs whose record is not committed yet."""
+        self._store = store
+        self._adopted = adopted
+        self._places = places
+        self._log_growth: dict[str, asyncio.Event] = {}
+        """Set when the log of a job, by its public id, has grown or is complete."""
+        self.watchers = Watchers()
+
+    def on_committed(self, change: Change) -> None:
+        """Wake who waits for this change."""
+        job = change.job
+        self.watchers.notify(job, change.result)
+        if change.logged or job.state in ENDED_STATES:
+            growth = self._log_growth.pop(job.job_id, None)
+            if growth is not None:
+                growth.set()
+
+    async def status(
+        self,
+        job_id: str,
+        *,
+        wait_seconds: float | None,
+        until: Until,
+        known_version: int | None,
+        reply: Reply,
+    ) -> None:
+        """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        job = await self.found(job_id)
+
+        def on_over(over: Job | None, result: bytes | None) -> None:
+            self._answer(job_id, over, result, reply)
+
+        if wait_seconds is None:
+            on_over(job, None)
+        else:
+            self.watchers.add(
+                job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
+            )
+
+    async def log(self, job_id: str, query: LogQuery, wait_seconds: float | None = None) -> LogPage:
+        """One page of a job's log; an empty one only after ``wait_seconds``, or when the job writes no more.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        job = await self.found(job_id)
+        if wait_seconds is None or job.state in ENDED_STATES:
+            return await self._log_page(job, query)
+        # Before the log is read: no line can slip in between.
+        growth = self._log_growth.setdefault(job_id, asyncio.Event())
+        page = await self._log_page(job, query)
+        if page.entries:
+            return page
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                await growth.wait()
+        return await self._log_page(job, query)
+
+    async def list_jobs(self, query: JobQuery, *, with_places: bool = False) -> Listing:
+        """One page of jobs."""
+        page = await self._store.list_jobs(query)
+        return Listing(page=page, places=dict(await self._places.of(page.jobs)) if with_places else {})
+
+    async def found(self, job_id: str) -> Job:
+        """The record of a job.
+
+        Raises:
+            JobNotFound: no such job.
+        """
+        await self._adopted.settled(job_id)
+        job = await self._store.get(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    def placed(self, reply: Reply) -> Reply:
+        """A reply that also tells where a pending job stands."""
+
+        def reply_with_place(answer: Answer | QueueError) -> None:
+            if isinstance(answer, Answer) and answer.job.state in PENDING_STATES:
+                spawn(self._add_place(answer, reply), name="place")
+            else:
+                reply(answer)
+
+        return reply_with_place
+
+    async def _add_place(self, answer: Answer, reply: Reply) -> None:
+        try:
+            places: Mapping[int, Place] = await self._places.of([answer.job])
+        except QueueError as error:
+            reply(error)
+        else:
+            reply(answer._replace(place=places.get(answer.job.uid)))
+
+    async def _log_page(self, job: Job, query: LogQuery) -> LogPage:
+        return log_lines.page(await self._store.log(job.uid), query)
+
+    def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply) -> None:
+        """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""
+        if job is not None and (result is not None or not job.has_result):
+            reply(Answer(job, result))
+            return
+        spawn(self._read_answer(job_id, job, reply), name="answer")
+
+    async def _read_answer(self, job_id: str, job: Job | None, reply: Reply) -> None:
+        try:
+            found = job or await self.found(job_id)
+            result = await self._store.result(found.uid) if found.has_result else None
+        except QueueError as error:
+            reply(error)
+        else:
+            reply(Answer(found, result, timed_out=job is None))

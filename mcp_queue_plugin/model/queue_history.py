@@ -1,0 +1,45 @@
+"""What the end of an attempt tells of its queue."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.operations import Ending, EndingKind
+from mcp_queue_plugin.model.queues import QueueState
+from mcp_queue_plugin.model.states import State
+
+AVERAGE_WEIGHT_OF_NEWEST = 0.2
+"""The newest duration against the average so far."""
+
+
+def after_attempt(state: QueueState, before: Job, after: Job, ending: Ending, now: float) -> QueueState:
+    """The state of its queue when an attempt of a job has ended.
+
+    An attempt that never began, or ran in the server itself, leaves no trace. One that was asked to stop tells nothing
+    of the queue's health; one that the server gave back neither.
+    """
+    if ending.kind is EndingKind.RECALLED or before.runs_in_server:
+        return state
+    ended = msgspec.structs.replace(state, ended_at=now)
+    if before.state is State.STOPPING or ending.kind in (EndingKind.STOPPED, EndingKind.RELEASED):
+        return ended
+    failed = _is_failure(ending)
+    return msgspec.structs.replace(
+        ended,
+        consecutive_failures=state.consecutive_failures + 1 if failed else 0,
+        average_seconds=_average(state, before, ending, now),
+        processed_total=state.processed_total + (after.state is State.COMPLETED and not failed),
+        failed_total=state.failed_total + (failed and after.completed_at is not None),
+    )
+
+
+def _is_failure(ending: Ending) -> bool:
+    return ending.kind is not EndingKind.COMPLETED or ending.completed_with_error
+
+
+def _average(state: QueueState, before: Job, ending: Ending, now: float) -> float:
+    if ending.kind is EndingKind.CRASHED or before.started_at is None:
+        return state.average_seconds
+    seconds = max(0.0, now - before.started_at)
+    return (1 - AVERAGE_WEIGHT_OF_NEWEST) * state.average_seconds + AVERAGE_WEIGHT_OF_NEWEST * seconds

@@ -1,0 +1,158 @@
+"""The records inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model.admission import Limit
+from mcp_queue_plugin.model.decide import Moment
+from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.operations import Add, Adopt, LogChunk, Sweep
+from mcp_queue_plugin.model.queues import QueueState
+from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.sqlite import rows
+from mcp_queue_plugin.store.sqlite.counters import Counters
+from mcp_queue_plugin.store.sqlite.live import Draft, Live
+from mcp_queue_plugin.store.sqlite.queries import SQL
+
+_IN_SCOPE = {"command": "command = ?", "job_type": "job_type = ?", "queue": "queue = ?", "all": "'' = ?"}
+_DOCUMENTS = ("delete_params", "delete_result", "delete_log", "delete_idempotency_key")
+
+
+class SqliteRecords:
+    """Implements ``store.steps.Records`` between BEGIN and COMMIT, all at one time."""
+
+    def __init__(self, connection: apsw.Connection, live: Live, *, now: float) -> None:
+        """Work in the transaction that ``connection`` is in; what it changes of ``live`` waits for ``commit``."""
+        self._execute = connection.execute
+        self._counters = Counters(self._fetch("read_counters")[0])
+        self._draft = Draft(live)
+        self._now = now
+        self._dirty = False
+
+    def recoverable(self) -> list[Job]:
+        """The jobs that were left between two steps."""
+        candidates = [rows.decode_job(row) for row in self._fetch("recoverable", self._now)]
+        return [job for job in candidates if decide.needs_recovery(job, now=self._now)]
+
+    def flush(self, *, always: bool) -> None:
+        """Write what is written once per transaction; ``always`` writes even if nothing has changed."""
+        for state in self._draft.states.values():
+            self._execute(SQL["put_queue"], rows.encode_queue(state))
+        if self._dirty or always:
+            self._execute(SQL["write_counters"], self._counters.row)
+
+    def commit(self) -> None:
+        """Let the tallies hold: the transaction is committed."""
+        self._draft.commit()
+
+    def moment(self) -> Moment:
+        """When the next change happens, and the version it will have."""
+        return Moment(self._now, self._counters.rank_time_at(self._now), self._counters.version + 1)
+
+    def find(self, job_id: str) -> Job | None:
+        """The record under a public id: the living one, or else the last tombstone."""
+        return self._job("last_job", job_id)
+
+    def at(self, uid: int) -> Job | None:
+        """The record with this uid."""
+        return self._job("job_by_uid", uid)
+
+    def same(self, submission: Submission) -> tuple[Job, str] | None:
+        """The job that has the submission's idempotency key, and its fingerprint."""
+        assert submission.idempotency is not None
+        found = self._fetch("same_submission", submission.idempotency.key, submission.subject, submission.owner)
+        return (rows.decode_job(found[0]), found[0][-1]) if found else None
+
+    def oldest(self, limit: Limit, owner: str | None, count: int) -> Sequence[Job]:
+        """The first of those that ``limit`` counts and ``owner`` owns, in ``eviction_order``."""
+        found: list[Job] = []
+        for query in ("oldest_pending", "oldest_running"):
+            sql = SQL[query].format(condition=_IN_SCOPE[limit.scope])
+            rest = count - len(found)
+            found += [rows.decode_job(row) for row in self._execute(sql, (owner, limit.name, rest)).fetchall()]
+        return found
+
+    def due(self, count: int) -> Sequence[Job]:
+        """The scheduled jobs whose time has come, in the order of their times."""
+        return [rows.decode_job(row) for row in self._fetch("due_jobs", self._now, count)]
+
+    def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
+        """The jobs that ``sweep`` removes, those first that are over longest."""
+        query = "old_tombstones" if sweep.tombstones else "old_finished_jobs"
+        return [rows.decode_job(row) for row in self._fetch(query, self._now - sweep.age_seconds, count)]
+
+    def tally(self, limit: Limit) -> int:
+        """How many jobs ``limit`` counts."""
+        return self._draft.tally(limit.key)
+
+    def queue(self, name: str) -> QueueState:
+        """The state of a queue."""
+        return self._draft.queue(name)
+
+    def new_uid(self) -> int:
+        """A uid that was never given before."""
+        return self._counters.next_uid()
+
+    def insert(self, job: Job, operation: Add | Adopt) -> None:
+        """Keep a new job, its parameters and its idempotency key."""
+        self._counters.next_version()
+        self._move(None, job)
+        self._execute(SQL["insert_job"], rows.encode_job(job))
+        self._execute(SQL["insert_params"], (job.uid, operation.params))
+        submission = operation.submission
+        if submission.idempotency is not None:
+            values = rows.encode_idempotency(job.uid, submission, submission.idempotency)
+            self._execute(SQL["insert_idempotency_key"], values)
+
+    def save(self, before: Job, decided: Job) -> Job:
+        """Keep a changed record under the next version; a tombstone loses its documents."""
+        job = msgspec.structs.replace(decided, version=self._counters.next_version())
+        self._move(before, job)
+        self._execute(SQL["update_job"], rows.encode_changes(job))
+        if job.state is State.DELETED:
+            self._delete_documents(job)
+        return job
+
+    def append_log(self, job: Job, log: Sequence[LogChunk]) -> None:
+        """Keep what an attempt wrote."""
+        for chunk in log:
+            self._execute(SQL["insert_log_chunk"], (job.uid, chunk.stream, chunk.written_at, chunk.data))
+
+    def put_result(self, job: Job, result: bytes | None) -> None:
+        """Keep a job's result in place of the one before; None for none."""
+        if result is None:
+            self._execute(SQL["delete_result"], (job.uid,))
+        else:
+            self._execute(SQL["insert_result"], (job.uid, result))
+
+    def put_queue(self, state: QueueState) -> None:
+        """Keep the state of a queue; it is written once per transaction."""
+        self._draft.states[state.name] = state
+
+    def remove(self, job: Job) -> None:
+        """Forget a job with all its documents."""
+        self._move(job, None)
+        self._delete_documents(job)
+        self._execute(SQL["delete_job"], (job.uid,))
+
+    def _move(self, before: Job | None, after: Job | None) -> None:
+        self._dirty = True
+        self._draft.move(before, after)
+        self._counters.move(None if before is None else before.state, None if after is None else after.state)
+
+    def _delete_documents(self, job: Job) -> None:
+        for query in _DOCUMENTS:
+            self._execute(SQL[query], (job.uid,))
+
+    def _job(self, query: str, key: str | int) -> Job | None:
+        found = self._fetch(query, key)
+        return rows.decode_job(found[0]) if found else None
+
+    def _fetch(self, query: str, *values: str | float | None) -> Sequence[Sequence[Any]]:
+        return self._execute(SQL[query], values).fetchall()

@@ -1,0 +1,227 @@
+"""Every operation as a sequence of reads, decisions and writes: once, for all stores that write records one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, assert_never
+
+import msgspec
+
+from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model.admission import EVICTED, Full, Limit, make_room
+from mcp_queue_plugin.model.decide import Moment
+from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.operations import (
+    Add,
+    Adopt,
+    Applied,
+    ByToken,
+    Claim,
+    Delete,
+    Done,
+    Due,
+    Finish,
+    LogChunk,
+    Operation,
+    Outcome,
+    Refusal,
+    Refused,
+    Report,
+    Retry,
+    SetQueue,
+    Start,
+    Stop,
+    Sweep,
+)
+from mcp_queue_plugin.model.queue_history import after_attempt
+from mcp_queue_plugin.model.queues import QueueState
+from mcp_queue_plugin.model.states import State
+
+
+class Records(Protocol):
+    """What the steps read and write, inside one transaction."""
+
+    def moment(self) -> Moment:
+        """When the next change happens, and the version it will have."""
+        ...
+
+    def find(self, job_id: str) -> Job | None:
+        """The record under a public id: the living one, or else the last tombstone."""
+        ...
+
+    def at(self, uid: int) -> Job | None:
+        """The record with this uid."""
+        ...
+
+    def same(self, submission: Submission) -> tuple[Job, str] | None:
+        """The job that has the submission's idempotency key, and its fingerprint."""
+        ...
+
+    def oldest(self, limit: Limit, owner: str | None, count: int) -> Sequence[Job]:
+        """The first of those that ``limit`` counts and ``owner`` owns, in ``eviction_order``."""
+        ...
+
+    def due(self, count: int) -> Sequence[Job]:
+        """The scheduled jobs whose time has come, in the order of their times."""
+        ...
+
+    def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
+        """The jobs that ``sweep`` removes, those first that are over longest."""
+        ...
+
+    def tally(self, limit: Limit) -> int:
+        """How many jobs ``limit`` counts."""
+        ...
+
+    def queue(self, name: str) -> QueueState:
+        """The state of a queue."""
+        ...
+
+    def new_uid(self) -> int:
+        """A uid that was never given before."""
+        ...
+
+    def insert(self, job: Job, operation: Add | Adopt) -> None:
+        """Keep a new job, its parameters and its idempotency key."""
+        ...
+
+    def save(self, before: Job, decided: Job) -> Job:
+        """Keep a changed record under the next version; a tombstone loses its documents."""
+        ...
+
+    def append_log(self, job: Job, log: Sequence[LogChunk]) -> None:
+        """Keep what an attempt wrote."""
+        ...
+
+    def put_result(self, job: Job, result: bytes | None) -> None:
+        """Keep a job's result in place of the one before; None for none."""
+        ...
+
+    def put_queue(self, state: QueueState) -> None:
+        """Keep the state of a queue."""
+        ...
+
+    def remove(self, job: Job) -> None:
+        """Forget a job with all its documents."""
+        ...
+
+
+class Steps:
+    """Applies operations to records, one after the other."""
+
+    def __init__(self, records: Records) -> None:
+        """Work on ``records``."""
+        self._records = records
+
+    def apply(self, operation: Operation) -> Outcome:
+        """Apply one operation; a refused one changes nothing."""
+        match operation:
+            case Add() | Adopt():
+                return self._add(operation)
+            case Claim() | Report() | Finish():
+                return self._change_by_token(operation)
+            case Start() | Stop() | Delete():
+                job = self._records.find(operation.job_id)
+                return self._settle(job, decide.by_id(operation, job, at=self._records.moment()))
+            case Retry():
+                return self._retry(operation)
+            case Due(limit=limit):
+                return self._due(limit)
+            case SetQueue(name=name, paused=paused):
+                return Done(queue=self._keep(msgspec.structs.replace(self._records.queue(name), paused=paused)))
+            case Sweep():
+                return self._sweep(operation)
+            case _:
+                assert_never(operation)
+
+    def recover(self, job: Job) -> Job:
+        """Settle a job that was left between two steps."""
+        now = self._records.moment().now
+        recovered = self._records.save(job, decide.recover(job, now=now))
+        if decide.was_interrupted(job):
+            self._note_end(job, recovered, Finish(token=job.token, ending=decide.OWNER_DIED), now)
+        return recovered
+
+    def _add(self, operation: Add | Adopt) -> Outcome:
+        submission = operation.submission
+        same = None if submission.idempotency is None else self._records.same(submission)
+        if same is not None and submission.idempotency is not None:
+            job, fingerprint = same
+            conflict = fingerprint != submission.idempotency.fingerprint
+            return Refused(Refusal.IDEMPOTENCY_CONFLICT, job) if conflict else Applied(job, changed=False)
+        existing = self._records.find(submission.job_id)
+        if existing is not None and existing.state is not State.DELETED:
+            return Refused(Refusal.ALREADY_EXISTS, existing)
+        evicted = self._make_room(operation.limits, submission.owner) if isinstance(operation, Add) else ()
+        if isinstance(evicted, Refused):
+            return evicted
+        job = decide.add(operation, uid=self._records.new_uid(), at=self._records.moment())
+        self._records.insert(job, operation)
+        return Applied(job, evicted=evicted)
+
+    def _make_room(self, limits: Sequence[Limit], owner: str | None) -> tuple[Applied, ...] | Refused:
+        if not limits:
+            return ()
+        victims = make_room(limits, self._records.tally, lambda limit, count: self._records.oldest(limit, owner, count))
+        if isinstance(victims, Full):
+            return Refused(Refusal.QUEUE_FULL, full=victims)
+        return tuple(self._evict(job) for job in victims)
+
+    def _evict(self, job: Job) -> Applied:
+        stopped = decide.stop(job, reason=EVICTED, now=self._records.moment().now)
+        assert isinstance(stopped, Job)
+        return Applied(self._records.save(job, stopped), before=job.state)
+
+    def _retry(self, operation: Retry) -> Outcome:
+        job = self._records.find(operation.job_id)
+        decided = decide.retry(job, at=self._records.moment())
+        if job is None or isinstance(decided, Refused):
+            return self._settle(job, decided)
+        evicted = self._make_room(operation.limits, job.owner)
+        if isinstance(evicted, Refused):
+            return evicted
+        self._records.put_result(job, None)
+        return Applied(self._records.save(job, decided), before=job.state, evicted=evicted)
+
+    def _change_by_token(self, operation: ByToken) -> Outcome:
+        job, now = self._records.at(operation.token.uid), self._records.moment().now
+        outcome = self._settle(job, decide.by_token(operation, job, now=now))
+        if job is None or isinstance(operation, Claim) or not isinstance(outcome, Applied):
+            return outcome
+        if operation.log:
+            self._records.append_log(outcome.job, operation.log)
+        if isinstance(operation, Report):
+            return outcome
+        if outcome.job.has_result:
+            self._records.put_result(outcome.job, operation.ending.result)
+        return msgspec.structs.replace(outcome, queue=self._note_end(job, outcome.job, operation, now))
+
+    def _note_end(self, before: Job, after: Job, finish: Finish, now: float) -> QueueState:
+        state = self._records.queue(before.options.queue)
+        noted = after_attempt(state, before, after, finish.ending, now)
+        return state if noted == state else self._keep(noted)
+
+    def _due(self, limit: int) -> Done:
+        due = self._records.due(limit + 1)
+        changed = tuple(
+            Applied(self._records.save(job, decide.due(job, at=self._records.moment())), before=job.state)
+            for job in due[:limit]
+        )
+        return Done(changed=changed, more=len(due) > limit)
+
+    def _sweep(self, operation: Sweep) -> Done:
+        over = self._records.over(operation, operation.limit + 1)
+        for job in over[: operation.limit]:
+            self._records.remove(job)
+        return Done(removed=min(len(over), operation.limit), more=len(over) > operation.limit)
+
+    def _keep(self, state: QueueState) -> QueueState:
+        self._records.put_queue(state)
+        return state
+
+    def _settle(self, job: Job | None, decided: Job | Refused) -> Outcome:
+        if isinstance(decided, Refused):
+            return decided
+        if job is None or decided == job:
+            return Applied(decided, changed=False)
+        return Applied(self._records.save(job, decided), before=job.state)
