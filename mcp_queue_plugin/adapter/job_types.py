@@ -105,14 +105,15 @@ def submission_of(
         target=target_of(executed),
         command=_command_of(params) if is_command_execution(executed) else None,
         options=options,
-        idempotency=None if idempotency_key is None else _idempotency(idempotency_key, params),
+        idempotency=None if idempotency_key is None else _idempotency(idempotency_key, executed, params),
     )
     return submission, encode_document(params, "params")
 
 
-def _idempotency(key: str, params: dict[str, Any]) -> Idempotency:
-    """What is to be done, as a digest; what the server adds for the worker is no part of it."""
-    said = {name: value for name, value in params.items() if name not in SERVER_PARAMS}
+def _idempotency(key: str, executed: type, params: dict[str, Any]) -> Idempotency:
+    """What is to be done, as a digest; what the server adds to a command's parameters is no part of it."""
+    added = SERVER_PARAMS if is_command_execution(executed) else ()
+    said = {name: value for name, value in params.items() if name not in added}
     document = encode_document(said, "params", sort_keys=True)
     return Idempotency(key=key, fingerprint=hashlib.sha256(document).hexdigest())
 

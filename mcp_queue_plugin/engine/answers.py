@@ -47,7 +47,7 @@ def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) 
 def _queue_full(full: Full) -> QueueFull:
     limit = full.limit
     whose = _WHOSE[limit.scope].format(name=limit.name)
-    why = "and limits.overflow is reject" if limit.overflow == "reject" else "and none of them may be evicted for it"
+    why = "and none is evicted for a new one" if limit.overflow == "reject" else "and none of this owner can be evicted"
     return QueueFull(
         f"{full.count} jobs {whose} have not ended, {limit.max_jobs} are allowed, {why}: try again later",
         limit=limit.scope,

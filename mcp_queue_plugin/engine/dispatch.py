@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.commits import Change, Committer
-from mcp_queue_plugin.engine.lanes import Lane, Lanes
+from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
 from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
@@ -70,7 +71,6 @@ class Dispatcher:
         )
         self._lanes = lanes
         self._claims = claims
-        self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
         self._reserved: list[Isolation] = []
@@ -105,24 +105,27 @@ class Dispatcher:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
         if self._closing or self._committer.failure is not None:
             return
-        now = self._clock()
         if not self._has_free_worker() and not self._pool.can_grow:
             return
-        if self._lanes.unread(now):
+        now = time.monotonic()
+        lanes = self._lanes.may_start(now)
+        if any(lane.waiting.wants_more for lane in lanes):
             # Whose job goes first is known only when all heads are.
             self._read_ahead()
             return
-        while self._has_free_worker():
+        while lanes and self._has_free_worker():
             fresh = self._pool.free("fresh") > self._reserved.count("fresh")
-            lane = self._lanes.next(now, fresh=fresh)
+            lane = next_of(lanes, fresh=fresh)
             if lane is None:
                 break
             self._begin(lane, *lane.take(fresh=fresh))
-            if self._lanes.unread(now):
+            if not lane.free_slots(now) or not lane.waiting.may_have_jobs:
+                lanes.remove(lane)
+            elif lane.waiting.wants_more:
                 self._read_ahead()
                 return
-        if self._has_free_worker() or self._pool.can_grow or self._lanes.has_fresh:
-            self._pool.demand(self._lanes.demand(now))
+        if self._has_free_worker() or self._pool.can_grow or any(lane.waiting.has_fresh for lane in lanes):
+            self._pool.demand(demand_of(lanes, now))
         self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
@@ -206,14 +209,15 @@ class Dispatcher:
         if not lane.rule.paced:
             lane.running.discard(token.uid)
         finish = Finish(token=token, ending=ending, jitter=_jitter(), changes=merged(gathered, changes), log=log)
-        self._committer.submit(finish, lambda outcome: self._on_finished(token, lane, outcome))
+        self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
 
-    def _on_finished(self, token: Token, lane: Lane, outcome: Outcome | QueueError) -> None:
-        if isinstance(outcome, Applied) and outcome.queue is not None:
-            lane.state = outcome.queue
+    def _on_finished(self, finish: Finish, lane: Lane, outcome: Outcome | QueueError) -> None:
+        began = finish.ending.kind is not EndingKind.RECALLED
+        if began and isinstance(outcome, Applied) and outcome.queue is not None:
+            lane.on_ended(outcome.queue, time.monotonic())
         if lane.rule.paced:
             # Only now is it known how long the queue has to wait.
-            lane.running.discard(token.uid)
+            lane.running.discard(finish.token.uid)
             self.dispatch()
 
     def _wait_for_opening(self, now: float) -> None:
@@ -230,8 +234,9 @@ class Dispatcher:
 
     async def _read(self) -> None:
         try:
-            for lane in self._lanes.unread(self._clock()):
-                await lane.waiting.read(len(self._claims))
+            for lane in self._lanes.may_start(time.monotonic()):
+                if lane.waiting.wants_more:
+                    await lane.waiting.read(len(self._claims))
         except StoreUnavailable as error:
             logger.error("The queue cannot be read, which is tried again: %s", error)
             asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from mcp_queue_plugin.clock import Clock
@@ -10,7 +11,7 @@ from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.answers import answer_of
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
-from mcp_queue_plugin.engine.lanes import Lanes
+from mcp_queue_plugin.engine.lanes import Lanes, next_of
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.reading import Reading
 from mcp_queue_plugin.engine.report import queue_reports
@@ -26,7 +27,6 @@ from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
     Delete,
-    Done,
     Ending,
     Operation,
     Outcome,
@@ -87,7 +87,7 @@ class Engine:
         interrupted = sum(job.state is not State.SCHEDULED for job in recovered)
         if interrupted:
             logger.warning("Recovered %d jobs that were running when their server ended", interrupted)
-        await self._lanes.open()
+        await self._lanes.open(self._clock(), time.monotonic())
         await self._scheduler.open()
         self._committer.start()
         for retention in self._retentions:
@@ -140,8 +140,8 @@ class Engine:
             InvalidParameters: there is no such queue.
             StoreUnavailable: the commit failed.
         """
-        if name not in self._options.queues:
-            known = sorted(self._options.queues)
+        if name not in self._lanes:
+            known = sorted(lane.state.name for lane in self._lanes)
             raise InvalidParameters(
                 f"there is no queue {name!r}; there are: {', '.join(known)}",
                 field="queue",
@@ -149,11 +149,8 @@ class Engine:
                 expected=known,
                 got=name,
             )
-
-        outcome = await self._committer.committed(SetQueue(name, paused))
-        assert isinstance(outcome, Done)
-        assert outcome.queue is not None
-        self._lanes.of(name).state = outcome.queue
+        await self._committer.committed(SetQueue(name, paused))
+        self._lanes.of(name).on_paused(paused=paused)
         self._dispatcher.dispatch()
         return next(report for report in await self._queue_reports() if report.name == name)
 
@@ -183,13 +180,13 @@ class Engine:
             queues=await self._queue_reports(),
             waiting_calls=len(self.reading.watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
-            jobs_ready=self._lanes.next(self._clock(), fresh=True) is not None,
+            jobs_ready=next_of(self._lanes.may_start(time.monotonic()), fresh=True) is not None,
             issues=self._issues(),
         )
 
     async def _queue_reports(self) -> tuple[QueueReport, ...]:
         workers = self._dispatcher.broken is None
-        return queue_reports(self._lanes, await self._store.queues(), self._clock(), workers=workers)
+        return queue_reports(self._lanes, await self._store.queues(), time.monotonic(), workers=workers)
 
     def _issues(self) -> tuple[str, ...]:
         issues = []
@@ -204,7 +201,7 @@ class Engine:
 
     def _with_retry_after(self, answer: Answer | QueueError, queue: str) -> Answer | QueueError:
         if isinstance(answer, QueueFull):
-            answer.data["retry_after_seconds"] = retry_after_seconds(self._lanes.outlook(queue, self._clock()))
+            answer.data["retry_after_seconds"] = retry_after_seconds(self._lanes.outlook(queue, time.monotonic()))
         return answer
 
     def _stop_timers(self) -> None:

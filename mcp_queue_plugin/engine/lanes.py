@@ -1,20 +1,29 @@
-"""The named queues as the dispatcher sees them: what waits in each, what of it runs, and which may go on now."""
+"""The named queues as the dispatcher sees them: what waits in each, what of it runs, and which may go on now.
+
+Their times are those of ``time.monotonic``, ``now`` included, as the timers of the loop have them: however the system's
+clock is set while the engine runs, no pause is longer or shorter for it.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
+import msgspec
+
 from mcp_queue_plugin.engine.lookahead import Lookahead, Queued
 from mcp_queue_plugin.model.estimate import Outlook
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queues import QueueRule, QueueState, free_slots, opens_in_seconds
 from mcp_queue_plugin.model.scaling import Demand
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
 LOOKAHEAD_JOBS = 32
 
 logger = logging.getLogger(__name__)
+
+_replace = msgspec.structs.replace
 
 
 class Lane:
@@ -43,6 +52,14 @@ class Lane:
         self.running.add(queued[0].uid)
         return queued
 
+    def on_ended(self, state: QueueState, now: float) -> None:
+        """Take over the ``state`` that the end of an attempt has left it in."""
+        self.state = _replace(state, ended_at=now)
+
+    def on_paused(self, *, paused: bool) -> None:
+        """Take note that it was paused, or resumed."""
+        self.state = _replace(self.state, paused=paused)
+
 
 class Lanes:
     """All queues: those of the configuration, and those that jobs of an earlier one still wait in."""
@@ -56,6 +73,8 @@ class Lanes:
         self._slots = slots
         self._is_claimed = is_claimed
         self._lanes: dict[str, Lane] = {}
+        self._with_work: dict[str, Lane] = {}
+        """Those in which jobs wait, or may."""
         for name in rules:
             self.of(name)
 
@@ -63,14 +82,20 @@ class Lanes:
         """Every queue."""
         return iter(self._lanes.values())
 
-    async def open(self) -> None:
-        """Take over the states of the queues.
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a queue of this name."""
+        return name in self._lanes
+
+    async def open(self, clock_now: float, now: float) -> None:
+        """Take over the states of the queues; ``clock_now`` is the time that their ends are told in.
 
         Raises:
             StoreUnavailable: they cannot be read.
         """
         for name, figures in (await self._store.queues()).items():
-            self.of(name).state = figures.state
+            state = figures.state
+            ended_at = None if state.ended_at is None else now - max(0.0, clock_now - state.ended_at)
+            self.of(name).state = _replace(state, ended_at=ended_at)
             if figures.pending and name not in self._rules:
                 logger.warning(
                     "%d jobs wait in the queue %r, which the configuration does not have any more: they run without "
@@ -84,41 +109,27 @@ class Lanes:
         lane = self._lanes.get(name)
         if lane is None:
             rule = self._rules.get(name, QueueRule())
-            lane = self._lanes[name] = Lane(name, rule, self._store, self._is_claimed)
+            lane = self._lanes[name] = self._with_work[name] = Lane(name, rule, self._store, self._is_claimed)
         return lane
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change."""
-        self.of(job.options.queue).waiting.on_change(job)
+        lane = self.of(job.options.queue)
+        lane.waiting.on_change(job)
+        if job.state is State.QUEUED:
+            self._with_work[job.options.queue] = lane
 
-    def unread(self, now: float) -> list[Lane]:
-        """The queues that may start a job now and of which it is unknown whether one waits."""
-        return [lane for lane in self if lane.waiting.wants_more and lane.free_slots(now)]
-
-    def next(self, now: float, *, fresh: bool) -> Lane | None:
-        """The queue whose job goes first of all that can start now; without ``fresh``, on a used worker."""
-        first, its_place = None, None
-        for lane in self:
-            job = lane.waiting.first(fresh=fresh) if lane.free_slots(now) else None
-            if job is not None and (its_place is None or job.place < its_place):
-                first, its_place = lane, job.place
-        return first
-
-    def demand(self, now: float) -> Demand:
-        """The jobs that could start now if there were workers, as far as they were read."""
-        demands = [lane.waiting.demand(lane.free_slots(now)) for lane in self]
-        return Demand(sum(demand.warm for demand in demands), sum(demand.fresh for demand in demands))
-
-    @property
-    def has_fresh(self) -> bool:
-        """Whether a job is known to wait that needs a fresh worker."""
-        return any(lane.waiting.has_fresh for lane in self)
+    def may_start(self, now: float) -> list[Lane]:
+        """The queues that may start a job now, if one waits; of some it may be unknown whether one does."""
+        for name in [name for name, lane in self._with_work.items() if not lane.waiting.may_have_jobs]:
+            del self._with_work[name]
+        return [lane for lane in self._with_work.values() if lane.free_slots(now)]
 
     def opens_in_seconds(self, now: float) -> float | None:
         """When the next of the queues that wait after their last job goes on; None if none waits for time alone."""
         waits = (
             lane.opens_in_seconds(now)
-            for lane in self
+            for lane in self._with_work.values()
             if lane.rule.paced and lane.waiting.may_have_jobs and not lane.state.paused
         )
         return min((seconds for seconds in waits if seconds > 0), default=None)
@@ -135,3 +146,17 @@ class Lanes:
             cycle_seconds=lane.state.average_seconds + lane.rule.min_pause_seconds,
             opens_in_seconds=lane.opens_in_seconds(now),
         )
+
+
+def next_of(lanes: list[Lane], *, fresh: bool) -> Lane | None:
+    """Of queues that may start a job the one whose job goes first; without ``fresh``, whose job on a used worker."""
+    firsts = [(job, lane) for lane in lanes if (job := lane.waiting.first(fresh=fresh)) is not None]
+    if len(firsts) > 1:
+        return min(firsts, key=lambda first: first[0].place)[1]
+    return firsts[0][1] if firsts else None
+
+
+def demand_of(lanes: list[Lane], now: float) -> Demand:
+    """The jobs of queues that may start some that could run if there were workers, as far as they were read."""
+    demands = [lane.waiting.demand(lane.free_slots(now)) for lane in lanes]
+    return Demand(sum(demand.warm for demand in demands), sum(demand.fresh for demand in demands))

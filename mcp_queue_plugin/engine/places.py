@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from mcp_queue_plugin.clock import Clock
@@ -30,13 +31,13 @@ class Places:
         pending = [job for job in jobs if job.state in PENDING_STATES]
         if not pending:
             return {}
-        positions, now = await self._store.positions(pending), self._clock()
+        positions, clock_now, now = await self._store.positions(pending), self._clock(), time.monotonic()
         outlooks = {queue: self._lanes.outlook(queue, now) for queue in {job.options.queue for job in pending}}
         return {
             job.uid: Place(
                 position=positions[job.uid],
                 estimated_wait_seconds=estimated_wait_seconds(
-                    positions[job.uid], outlooks[job.options.queue], (job.not_before or now) - now
+                    positions[job.uid], outlooks[job.options.queue], (job.not_before or clock_now) - clock_now
                 ),
             )
             for job in pending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from mcp_queue_plugin.clock import Clock
@@ -17,21 +18,27 @@ from mcp_queue_plugin.store.protocol import JobStore
 DUE_JOBS = 500
 SWEEP_JOBS = 200
 FAILURE_PAUSE_SECONDS = 1.0
-TIMER_MIN_SECONDS = 0.001
+SET_BACK_SECONDS = 1.0
+"""By how much the clock has to have been set back to be noticed; less is waited for."""
 
 Submit = Callable[[Operation, OutcomeCallback | None], None]
 
 
 class Scheduler:
-    """Queues scheduled jobs when their time has come: one timer, set to the next of them."""
+    """Queues scheduled jobs when their time has come: one timer, set to the next of them.
+
+    The timer runs by the loop's time. When the clock has been set back meanwhile, delays that began in what is now the
+    future begin again, so that no job waits for the clock to come back to where it was.
+    """
 
     def __init__(self, store: JobStore, submit: Submit, clock: Clock) -> None:
         """Ask ``store`` what is due next; queue it through ``submit``."""
         self._store = store
         self._submit = submit
         self._clock = clock
+        self._clock_ahead = self._clock_ahead_now()
+        """How far the clock was ahead of the loop's time when somebody looked last."""
         self._timer: asyncio.TimerHandle | None = None
-        self._due_at = float("inf")
         self._closed = False
 
     async def open(self) -> None:
@@ -40,7 +47,9 @@ class Scheduler:
         Raises:
             StoreUnavailable: the store cannot be read.
         """
-        self._expect(await self._store.next_due())
+        due_at = await self._store.next_due()
+        if due_at is not None:
+            self._look_in(due_at - self._clock())
 
     def close(self) -> None:
         """Take no more notice of the time."""
@@ -49,30 +58,35 @@ class Scheduler:
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change."""
-        if job.state is State.SCHEDULED:
-            self._expect(job.not_before)
+        if job.state is State.SCHEDULED and job.not_before is not None:
+            self._look_in(job.not_before - self._clock())
 
-    def _expect(self, moment: float | None) -> None:
-        if moment is not None and moment < self._due_at and not self._closed:
+    def _look_in(self, seconds: float) -> None:
+        """See to it that what is due is queued after ``seconds`` at the latest."""
+        if self._closed:
+            return
+        when = time.monotonic() + max(0.0, seconds)
+        if self._timer is None or when < self._timer.when():
             self._cancel()
-            self._due_at = moment
-            seconds = max(TIMER_MIN_SECONDS, moment - self._clock())
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._queue_due_jobs)
+            self._timer = asyncio.get_running_loop().call_at(when, self._queue_due_jobs)
 
     def _cancel(self) -> None:
-        self._due_at = float("inf")
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _queue_due_jobs(self) -> None:
         self._cancel()
-        self._submit(Due(DUE_JOBS), self._on_done)
+        clock_ahead = self._clock_ahead_now()
+        due = Due(DUE_JOBS, clock_was_set_back=clock_ahead < self._clock_ahead - SET_BACK_SECONDS)
+        self._submit(due, lambda outcome: self._on_done(clock_ahead, outcome))
 
-    def _on_done(self, outcome: Outcome | QueueError) -> None:
+    def _on_done(self, clock_ahead: float, outcome: Outcome | QueueError) -> None:
         if isinstance(outcome, QueueError):
-            self._expect(self._clock() + FAILURE_PAUSE_SECONDS)
-        elif isinstance(outcome, Done) and outcome.more:
+            self._look_in(FAILURE_PAUSE_SECONDS)
+            return
+        self._clock_ahead = clock_ahead
+        if isinstance(outcome, Done) and outcome.more:
             self._queue_due_jobs()
         else:
             spawn(self._look(), name="next due")
@@ -81,7 +95,10 @@ class Scheduler:
         try:
             await self.open()
         except StoreUnavailable:
-            self._expect(self._clock() + FAILURE_PAUSE_SECONDS)
+            self._look_in(FAILURE_PAUSE_SECONDS)
+
+    def _clock_ahead_now(self) -> float:
+        return self._clock() - time.monotonic()
 
 
 class Retention:

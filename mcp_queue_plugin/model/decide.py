@@ -126,7 +126,14 @@ def was_interrupted(job: Job) -> bool:
 def needs_recovery(job: Job, *, now: float) -> bool:
     """Whether the death of the store's owner, or a clock that was set back, left this job between two steps."""
     half_deleted = job.state is State.STOPPED and job.delete_requested
-    return was_interrupted(job) or half_deleted or _waits_too_long(job, now)
+    return was_interrupted(job) or half_deleted or waits_too_long(job, now=now)
+
+
+def waits_too_long(job: Job, *, now: float) -> bool:
+    """Whether a delay began in what is now the future; a time that was asked for as such holds whatever happens."""
+    if job.state is not State.SCHEDULED or job.not_before == job.options.run_at:
+        return False
+    return job.queued_at is not None and job.queued_at > now
 
 
 def recover(job: Job, *, now: float) -> Job:
@@ -145,13 +152,6 @@ OWNER_DIED = Ending(
     kind=EndingKind.CRASHED,
     error=ErrorInfo(type="WorkerCrashed", message="the server ended while the job was running"),
 )
-
-
-def _waits_too_long(job: Job, now: float) -> bool:
-    """Whether a delay began in what is now the future; a time that was asked for as such holds whatever happens."""
-    if job.state is not State.SCHEDULED or job.not_before == job.options.run_at:
-        return False
-    return job.queued_at is not None and job.queued_at > now
 
 
 def _new(submission: Submission, *, uid: int, at: Moment) -> Job:

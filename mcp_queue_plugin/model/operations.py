@@ -146,9 +146,13 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """Queue the scheduled jobs whose time has come, ``limit`` at most, in the order of their times."""
+    """Queue the scheduled jobs whose time has come, ``limit`` at most, in the order of their times.
+
+    ``clock_was_set_back`` lets delays begin again that began in what is now the future.
+    """
 
     limit: int
+    clock_was_set_back: bool = False
 
 
 class SetQueue(msgspec.Struct, frozen=True):

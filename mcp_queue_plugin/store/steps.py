@@ -65,6 +65,10 @@ class Records(Protocol):
         """The scheduled jobs whose time has come, in the order of their times."""
         ...
 
+    def scheduled(self) -> Sequence[Job]:
+        """All scheduled jobs, the oldest first."""
+        ...
+
     def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
         """The jobs that ``sweep`` removes, those first that are over longest."""
         ...
@@ -125,8 +129,8 @@ class Steps:
                 return self._settle(job, decide.by_id(operation, job, at=self._records.moment()))
             case Retry():
                 return self._retry(operation)
-            case Due(limit=limit):
-                return self._due(limit)
+            case Due():
+                return self._due(operation)
             case SetQueue(name=name, paused=paused):
                 return Done(queue=self._keep(msgspec.structs.replace(self._records.queue(name), paused=paused)))
             case Sweep():
@@ -201,13 +205,22 @@ class Steps:
         noted = after_attempt(state, before, after, finish.ending, now)
         return state if noted == state else self._keep(noted)
 
-    def _due(self, limit: int) -> Done:
-        due = self._records.due(limit + 1)
-        changed = tuple(
+    def _due(self, operation: Due) -> Done:
+        begun_again = self._begin_delays_again() if operation.clock_was_set_back else ()
+        due = self._records.due(operation.limit + 1)
+        queued = tuple(
             Applied(self._records.save(job, decide.due(job, at=self._records.moment())), before=job.state)
-            for job in due[:limit]
+            for job in due[: operation.limit]
         )
-        return Done(changed=changed, more=len(due) > limit)
+        return Done(changed=(*begun_again, *queued), more=len(due) > operation.limit)
+
+    def _begin_delays_again(self) -> tuple[Applied, ...]:
+        now = self._records.moment().now
+        return tuple(
+            Applied(self._records.save(job, decide.recover(job, now=now)), before=job.state)
+            for job in self._records.scheduled()
+            if decide.waits_too_long(job, now=now)
+        )
 
     def _sweep(self, operation: Sweep) -> Done:
         over = self._records.over(operation, operation.limit + 1)

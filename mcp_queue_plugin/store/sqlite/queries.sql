@@ -39,6 +39,10 @@ SELECT min(queued_at) FROM jobs WHERE state = 'queued';
 -- The scheduled jobs whose time has come.
 SELECT {columns} FROM jobs WHERE state = 'scheduled' AND not_before <= ? ORDER BY not_before, uid LIMIT ?;
 
+-- name: scheduled_jobs
+-- All scheduled jobs, for the rare case that the clock was set back.
+SELECT {columns} FROM jobs WHERE state = 'scheduled' ORDER BY uid;
+
 -- name: next_due
 -- When the next of them is due.
 SELECT min(not_before) FROM jobs WHERE state = 'scheduled';

@@ -82,6 +82,10 @@ class SqliteRecords:
         """The scheduled jobs whose time has come, in the order of their times."""
         return [rows.decode_job(row) for row in self._fetch("due_jobs", self._now, count)]
 
+    def scheduled(self) -> Sequence[Job]:
+        """All scheduled jobs, the oldest first."""
+        return [rows.decode_job(row) for row in self._fetch("scheduled_jobs")]
+
     def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
         """The jobs that ``sweep`` removes, those first that are over longest."""
         query = "old_tombstones" if sweep.tombstones else "old_finished_jobs"

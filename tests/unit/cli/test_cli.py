@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.cli.bench import NOOP, _run_jobs
+from mcp_queue_plugin.cli.bench_load import NOOP, Load
 from mcp_queue_plugin.cli.main import main
 from mcp_queue_plugin.errors import EngineNotRunning, QueueError
 from mcp_queue_plugin.settings import load_settings, settings_schema
@@ -30,6 +30,9 @@ SERVER = {
     "server": {"host": "127.0.0.1", "port": 8080, "protocol": "http", "debug": False, "log_level": "INFO"},
     "logging": {"level": "INFO", "log_dir": "./log", "console_output": False, "file_output": False},
 }
+
+
+MEASURED = ("jobs_per_second", "cpu_us_per_job", "engine_cpu_us_per_job", "idle_p50_ms", "idle_p99_ms")
 
 
 def write(folder: Path, config: Any) -> Path:
@@ -164,11 +167,14 @@ def test_show_refuses_a_configuration_that_is_not_valid(tmp_path: Path) -> None:
 
 
 def test_a_bench_answers_its_figures_and_nothing_else(tmp_path: Path) -> None:
-    done = execute("bench", "--seconds", "1", "--workers", "1", "--json", folder=tmp_path)
+    load = ("--pending", "300", "--queues", "3")
+    done = execute("bench", "--seconds", "1", "--workers", "1", *load, "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
-    assert set(figures) == {"jobs_per_second", "idle_p50_ms", "idle_p99_ms", "workers", "durability"}
-    assert (figures["workers"], figures["durability"]) == (1, "full")
+    measured = {name: figures.pop(name) for name in MEASURED}
+    assert figures == {"workers": 1, "pending": 300, "queues": 3, "durability": "full"}
+    assert all(figure > 0 for figure in measured.values())
+    assert measured["engine_cpu_us_per_job"] < measured["cpu_us_per_job"]
     assert not list(tmp_path.iterdir())
 
 
@@ -194,7 +200,7 @@ def test_a_bench_that_loses_its_queue_says_so_like_every_command(tmp_path: Path)
 async def test_the_error_of_one_caller_is_the_error_of_all() -> None:
     manager = QueueManagerIntegration.from_settings(load_settings({}, environ={}))
     with pytest.raises(EngineNotRunning):
-        await _run_jobs(manager, 4, jobs=8)
+        await Load(manager, ["default"]).run(4, seconds=60)
 
 
 async def test_a_job_that_does_not_complete_is_an_error() -> None:
@@ -202,7 +208,7 @@ async def test_a_job_that_does_not_complete_is_an_error() -> None:
     await manager.start()
     try:
         with pytest.raises(QueueError, match=rf"job .* is failed: .*{NOOP}"):
-            await _run_jobs(manager, 1, jobs=1)
+            await Load(manager, ["default"]).run(1, seconds=60)
     finally:
         await manager.stop()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from mcp_queue_plugin.clock import system_clock
+from mcp_queue_plugin.clock import Clock, system_clock
 from mcp_queue_plugin.engine.engine import Engine
 from mcp_queue_plugin.engine.values import Answer, EngineOptions
 from mcp_queue_plugin.engine.watch import Until
@@ -76,6 +76,14 @@ class FragileStore(MemoryStore):
         self._read()
         return await super().queued(queue, limit)
 
+    async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
+        self._read()
+        return await super().positions(jobs)
+
+    async def next_due(self) -> float | None:
+        self._read()
+        return await super().next_due()
+
     def _read(self) -> None:
         if self.read_failure is not None:
             self.failed_reads += 1
@@ -85,12 +93,12 @@ class FragileStore(MemoryStore):
 class Host:
     """What the engine runs in: it records what the engine tells, and makes its verbs awaitable."""
 
-    def __init__(self, store: JobStore, **changes: Any) -> None:
+    def __init__(self, store: JobStore, *, clock: Clock | None = None, **changes: Any) -> None:
         self.ended: list[tuple[str, str]] = []
         """Job id and state, in the order of their telling."""
         self.stop_adopted: list[str] = []
         self.ready: list[Ready] = []
-        self.engine = Engine(store, options(**changes), self, system_clock())
+        self.engine = Engine(store, options(**changes), self, clock or system_clock())
         self._closed = False
 
     async def close(self, timeout_seconds: float = 0) -> None:
@@ -180,9 +188,11 @@ def _bounded(future: asyncio.Future[Answer]) -> Awaitable[Answer]:
 
 
 @asynccontextmanager
-async def hosting(store: JobStore | None = None, *, warm: bool = True, **changes: Any) -> AsyncIterator[Host]:
+async def hosting(
+    store: JobStore | None = None, *, warm: bool = True, clock: Clock | None = None, **changes: Any
+) -> AsyncIterator[Host]:
     """An open engine, with workers if it is ``warm``; it is closed afterwards."""
-    host = Host(store or MemoryStore(system_clock()), **changes)
+    host = Host(store or MemoryStore(clock or system_clock()), clock=clock, **changes)
     await host.engine.open()
     if warm:
         host.engine.warm_up(SETUP)

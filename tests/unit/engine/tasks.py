@@ -77,3 +77,13 @@ def chat(lines: int) -> None:
     current_job().set_progress(40)
     current_job().set_step("chatting")
     current_job().set_description("said it all")
+
+
+def fail_until(path_and_runs: tuple[str, int]) -> int:
+    """Leave a line for every run, and fail until there are so many."""
+    path, runs = path_and_runs
+    append(path)
+    begun = len(Path(path).read_text().splitlines())
+    if begun < runs:
+        raise ValueError(f"run {begun} of {runs}")
+    return begun

@@ -15,6 +15,7 @@ from typing import Any
 from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending, EndingKind
+from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.workers import protocol
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import Run, Setup
@@ -39,7 +40,11 @@ class FunctionRunner:
             raise
         except Exception as error:  # noqa: BLE001 (as every runner does)
             traceback.print_exc()
-            return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type=type(error).__name__, message=str(error)))
+            return Ending(
+                kind=EndingKind.FAILED,
+                error=ErrorInfo(type=type(error).__name__, message=str(error)),
+                error_kinds=exception_names(type(error)),
+            )
         return Ending(kind=EndingKind.COMPLETED, result=json.dumps(answer).encode())
 
 
