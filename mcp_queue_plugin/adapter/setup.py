@@ -14,7 +14,7 @@ from mcp_queue_plugin.model.admission import LimitRules
 from mcp_queue_plugin.model.options import DEFAULT_QUEUE
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.scaling import MEGABYTE, WorkerRules
-from mcp_queue_plugin.settings import Settings
+from mcp_queue_plugin.settings import Settings, WorkerSettings
 from mcp_queue_plugin.workers.protocol import Setup
 
 RUNNER = "mcp_queue_plugin.adapter.runner:AdapterRunner"
@@ -48,7 +48,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         durability="normal" if temporary else plugin.durability,
         temporary=temporary,
         max_concurrent_jobs=manager.max_concurrent_jobs,
-        workers=worker_rules(settings),
+        workers=_worker_rules(plugin.workers, manager.max_concurrent_jobs),
         queues=queue_rules(settings),
         limits=LimitRules(
             max_jobs=manager.max_queue_size,
@@ -60,21 +60,10 @@ def engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def queue_rules(settings: Settings) -> dict[str, QueueRule]:
-    """The rules of every queue that a job may name."""
-    plugin = settings.queue_plugin
-    return {DEFAULT_QUEUE: QueueRule(overflow=plugin.limits.overflow)} | {
-        name: QueueRule(**{**queue.model_dump(), "overflow": queue.overflow or plugin.limits.overflow})
-        for name, queue in plugin.queues.items()
-    }
-
-
-def worker_rules(settings: Settings) -> WorkerRules:
-    """How many workers are kept, when more may start, and how long one serves."""
-    workers = settings.queue_plugin.workers
+def _worker_rules(workers: WorkerSettings, max_concurrent_jobs: int) -> WorkerRules:
     rss_mb = workers.recycle_rss_mb
     return WorkerRules(
-        min_workers=min(workers.min, settings.queue_manager.max_concurrent_jobs),
+        min_workers=min(workers.min, max_concurrent_jobs),
         start_timeout_seconds=workers.start_timeout_seconds,
         idle_timeout_seconds=workers.idle_timeout_seconds,
         recycle_after_jobs=workers.recycle_after_jobs,
@@ -82,3 +71,12 @@ def worker_rules(settings: Settings) -> WorkerRules:
         min_free_memory_bytes=workers.min_free_memory_mb * MEGABYTE,
         max_load_per_core=workers.max_load_per_core,
     )
+
+
+def queue_rules(settings: Settings) -> dict[str, QueueRule]:
+    """The rules of every queue that a job may name."""
+    plugin = settings.queue_plugin
+    return {DEFAULT_QUEUE: QueueRule(overflow=plugin.limits.overflow)} | {
+        name: QueueRule(**{**queue.model_dump(), "overflow": queue.overflow or plugin.limits.overflow})
+        for name, queue in plugin.queues.items()
+    }

@@ -71,6 +71,7 @@ class Dispatcher:
         )
         self._lanes = lanes
         self._claims = claims
+        self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
         self._reserved: list[Isolation] = []
@@ -105,15 +106,13 @@ class Dispatcher:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
         if self._closing or self._committer.failure is not None:
             return
-        if not self._has_free_worker() and not self._pool.can_grow:
-            return
         now = time.monotonic()
         lanes = self._lanes.may_start(now)
         if any(lane.waiting.wants_more for lane in lanes):
             # Whose job goes first is known only when all heads are.
             self._read_ahead()
             return
-        while lanes and self._has_free_worker():
+        while lanes and self._pool.free() > len(self._reserved):
             fresh = self._pool.free("fresh") > self._reserved.count("fresh")
             lane = next_of(lanes, fresh=fresh)
             if lane is None:
@@ -124,8 +123,7 @@ class Dispatcher:
             elif lane.waiting.wants_more:
                 self._read_ahead()
                 return
-        if self._has_free_worker() or self._pool.can_grow or any(lane.waiting.has_fresh for lane in lanes):
-            self._pool.demand(demand_of(lanes, now))
+        self._pool.demand(demand_of(lanes, now))
         self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
@@ -167,9 +165,6 @@ class Dispatcher:
         self.broken = error
         logger.error("A worker did not start: %s", error)
 
-    def _has_free_worker(self) -> bool:
-        return self._pool.free() > len(self._reserved)
-
     def _begin(self, lane: Lane, job: Job, params: bytes) -> None:
         token = Token(job.uid, job.attempt + 1)
         self._claims[job.uid] = token
@@ -179,7 +174,8 @@ class Dispatcher:
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
         # A short job's claim and end then share one commit.
-        self._committer.submit(Claim(token), lambda outcome: self._on_claimed(token, outcome), patient=True)
+        claim = Claim(token, begun_at=self._clock())
+        self._committer.submit(claim, lambda outcome: self._on_claimed(token, outcome), patient=True)
         self._run(job, params, token)
 
     def _run(self, job: Job, params: bytes, token: Token) -> None:

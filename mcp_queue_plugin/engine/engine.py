@@ -11,7 +11,7 @@ from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.answers import answer_of
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
-from mcp_queue_plugin.engine.lanes import Lanes, next_of
+from mcp_queue_plugin.engine.lanes import Lanes
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.reading import Reading
 from mcp_queue_plugin.engine.report import queue_reports
@@ -180,7 +180,9 @@ class Engine:
             queues=await self._queue_reports(),
             waiting_calls=len(self.reading.watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
-            jobs_ready=next_of(self._lanes.may_start(time.monotonic()), fresh=True) is not None,
+            jobs_ready=any(
+                lane.waiting.first(fresh=True) is not None for lane in self._lanes.may_start(time.monotonic())
+            ),
             issues=self._issues(),
         )
 

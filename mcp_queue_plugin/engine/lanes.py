@@ -46,8 +46,12 @@ class Lane:
         """How long it still waits after its last job."""
         return opens_in_seconds(self.rule, self.state, now)
 
+    def demand(self, now: float) -> Demand:
+        """How many workers its jobs could use now."""
+        return self.waiting.demand(self.free_slots(now))
+
     def take(self, *, fresh: bool) -> Queued:
-        """Its next job, which takes a slot; without ``fresh`` the next that does not need a fresh worker."""
+        """Its next job, which takes a slot; without ``fresh`` one that does not need a fresh worker."""
         queued = self.waiting.take(fresh=fresh)
         self.running.add(queued[0].uid)
         return queued
@@ -149,14 +153,17 @@ class Lanes:
 
 
 def next_of(lanes: list[Lane], *, fresh: bool) -> Lane | None:
-    """Of queues that may start a job the one whose job goes first; without ``fresh``, whose job on a used worker."""
-    firsts = [(job, lane) for lane in lanes if (job := lane.waiting.first(fresh=fresh)) is not None]
-    if len(firsts) > 1:
-        return min(firsts, key=lambda first: first[0].place)[1]
-    return firsts[0][1] if firsts else None
+    """Of queues that may start a job the one whose job goes first; None if none of their jobs can run.
+
+    Without ``fresh`` those that need a fresh worker cannot.
+    """
+    if len(lanes) == 1:
+        return lanes[0] if lanes[0].waiting.first(fresh=fresh) is not None else None
+    heads = ((first.place, lane) for lane in lanes if (first := lane.waiting.first(fresh=fresh)) is not None)
+    return min(heads, key=lambda head: head[0], default=(None, None))[1]
 
 
 def demand_of(lanes: list[Lane], now: float) -> Demand:
-    """The jobs of queues that may start some that could run if there were workers, as far as they were read."""
-    demands = [lane.waiting.demand(lane.free_slots(now)) for lane in lanes]
+    """How many workers the jobs of these queues could use now."""
+    demands = [lane.demand(now) for lane in lanes]
     return Demand(sum(demand.warm for demand in demands), sum(demand.fresh for demand in demands))

@@ -43,11 +43,6 @@ class Lookahead:
         """Whether jobs wait, or may."""
         return self._may_be_more or bool(self._jobs)
 
-    @property
-    def has_fresh(self) -> bool:
-        """Whether a job is known to wait that needs a fresh worker."""
-        return bool(self._fresh)
-
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.
 
@@ -69,21 +64,28 @@ class Lookahead:
         self._may_be_more = self._may_be_more or len(found) == limit
 
     def first(self, *, fresh: bool) -> Job | None:
-        """The next job; without ``fresh`` the next that does not need a fresh worker. None if none is known."""
+        """The job that ``take`` would answer; None if none is known that can run."""
         uid = self._next(fresh)
         return None if uid is None else self._jobs[uid][0]
 
     def take(self, *, fresh: bool) -> Queued:
-        """What ``first`` says, which is forgotten here; there must be one."""
+        """The next job, which is forgotten here; there must be one.
+
+        Without ``fresh`` it is the next that does not need a fresh worker.
+        """
         uid = self._next(fresh)
         assert uid is not None
-        self._fresh.discard(uid)
-        return self._jobs.pop(uid)
+        queued = self._forget(uid)
+        assert queued is not None
+        return queued
 
     def demand(self, slots: int) -> Demand:
         """What the next jobs need, as many of them as there are ``slots``."""
         fresh = sum(uid in self._fresh for uid in islice(self._jobs, slots)) if self._fresh else 0
         return Demand(min(len(self._jobs), slots) - fresh, fresh)
+
+    def _next(self, fresh: bool) -> int | None:
+        return next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change of a job of this queue."""
@@ -96,9 +98,6 @@ class Lookahead:
             self._jobs.clear()
             self._fresh.clear()
 
-    def _forget(self, uid: int) -> None:
+    def _forget(self, uid: int) -> Queued | None:
         self._fresh.discard(uid)
-        self._jobs.pop(uid, None)
-
-    def _next(self, fresh: bool) -> int | None:
-        return next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)
+        return self._jobs.pop(uid, None)

@@ -80,7 +80,8 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
         return Refused(Refusal.STALE_TOKEN)
     if isinstance(operation, Claim):
         is_next = job.state is State.QUEUED and operation.token.attempt == job.attempt + 1
-        return _claim(job, now=now) if is_next else Refused(Refusal.STALE_TOKEN, job)
+        begun_at = now if operation.begun_at is None else operation.begun_at
+        return _claim(job, now=begun_at) if is_next else Refused(Refusal.STALE_TOKEN, job)
     if job.attempt != operation.token.attempt or job.state not in RUNNING_STATES:
         return Refused(Refusal.STALE_TOKEN, job)
     match operation:

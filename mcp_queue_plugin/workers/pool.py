@@ -104,11 +104,6 @@ class WorkerPool:
         """How many jobs of this isolation can be run now. A free worker may be counted under both."""
         return self._members.free(isolation)
 
-    @property
-    def can_grow(self) -> bool:
-        """Whether it is of use to say how many jobs wait, all of them warm: there may be another worker for them."""
-        return self._scaler.can_grow
-
     def warm_up(self, setup: Setup) -> None:
         """Start ``min_workers`` workers of the generation that ``setup`` describes.
 

@@ -59,17 +59,10 @@ class Scaler:
         """Why workers that are wanted do not start, in words."""
         return self._guard.held_back_by
 
-    @property
-    def can_grow(self) -> bool:
-        """Whether warm jobs that wait can get another worker; most of the time, when many wait, they cannot."""
-        members = self._members
-        full = len(members.processes) >= self._limits.max_workers
-        return not full or bool(members.parting) or members.successor is not None
-
     def demand(self, demand: Demand) -> None:
         """Work towards workers for so many jobs that wait."""
         before, self._demand = self._demand, demand
-        if demand != before and (self.can_grow or demand.fresh or before.fresh):
+        if demand != before and not self._cannot_help(demand, before):
             self.adjust()
 
     def ready(self, worker: Worker) -> None:
@@ -114,6 +107,12 @@ class Scaler:
         """Change nothing any more."""
         self._guard.release()
         self._idle_timer.cancel()
+
+    def _cannot_help(self, *demands: Demand) -> bool:
+        """Whether a pool that is full has nothing to do for warm jobs: so it is most of the time when many wait."""
+        members = self._members
+        full = len(members.processes) >= self._limits.max_workers and members.successor is None
+        return full and not members.parting and not any(demand.fresh for demand in demands)
 
     def _start(self, count: int) -> None:
         for _ in range(count):
