@@ -15,6 +15,7 @@ from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
 from mcp_queue_plugin.model.job import Job, Token
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import (
     Applied,
     Changes,
@@ -22,7 +23,6 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     Outcome,
     merged,
 )
@@ -80,7 +80,7 @@ class Dispatcher:
         """Set while a queue waits for nothing but time."""
         self._on_ready = on_ready
         self._committer = committer
-        self._reports = Reports(committer.submit)
+        self._reports = Reports(committer.submit, self._pool.hold_log)
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
         self.broken: WorkerStartFailed | None = None
@@ -200,7 +200,7 @@ class Dispatcher:
             self._run(job, params, token)
 
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
-        gathered, log = self._reports.take(token)
+        gathered, log = self._reports.end(token)
         lane = self._running.pop(token)
         if not lane.rule.paced:
             lane.running.discard(token.uid)

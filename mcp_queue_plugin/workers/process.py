@@ -11,7 +11,8 @@ import msgspec
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
 from mcp_queue_plugin.model.job import ErrorInfo, Token
-from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import LettingGo
 from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
@@ -133,6 +134,10 @@ class Worker:
         """Send SIGTERM to the worker's own process."""
         self._process.terminate()
 
+    def hold_log(self, held: bool) -> None:
+        """Leave what the running attempt writes unread, so that it has to wait; or, with False, read on."""
+        self._process.hold_log(held)
+
     def retire(self) -> None:
         """Tell the idle worker to go."""
         self.state = WorkerState.LEAVING
@@ -209,6 +214,7 @@ class Worker:
         self._letting_go.over()
         self.jobs_done += 1
         self.idle_since = self._loop.time()
+        self._process.hold_log(False)
         self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
         self._owner.worker_ended(self, token, ending, changes)
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 import mcp_queue_plugin
-from mcp_queue_plugin import QueueManagerIntegration, errors
+from mcp_queue_plugin import QueueManagerIntegration, QueueOptions, Task, errors
 from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.cli.main import main as mcp_queue
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
@@ -141,6 +141,7 @@ def test_public_names_are_sorted_and_exist() -> None:
         "get_global_queue_manager",
         "shutdown_global_queue_manager",
         "register_job_type",
+        "task",
         "current_job",
     ],
 )
@@ -167,6 +168,11 @@ def methods(documented_class: type) -> Iterator[str]:
 def test_the_methods_in_a_job_are_documented() -> None:
     rows = table(PYTHON_API.section("### `current_job()`"))
     assert [row[0].strip("`") for row in rows] == list(methods(JobContext))
+
+
+def test_the_methods_of_a_task_are_documented() -> None:
+    rows = table(PYTHON_API.section("### `Task`"))
+    assert [row[0].strip("`").replace("QueueOptions()", repr(QueueOptions())) for row in rows] == list(methods(Task))
 
 
 def test_the_managers_methods_are_documented() -> None:
