@@ -114,10 +114,10 @@ class Dispatcher:
             return
         while lanes and self._pool.free() > len(self._reserved):
             fresh = self._pool.free("fresh") > self._reserved.count("fresh")
-            lane = next_of(lanes, fresh=fresh)
+            lane = next_of(lanes, now, fresh=fresh)
             if lane is None:
                 break
-            self._begin(lane, *lane.take(fresh=fresh))
+            self._begin(lane, *lane.take(now, fresh=fresh))
             if not lane.free_slots(now) or not lane.waiting.may_have_jobs:
                 lanes.remove(lane)
             elif lane.waiting.wants_more:

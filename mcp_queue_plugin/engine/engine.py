@@ -180,9 +180,7 @@ class Engine:
             queues=await self._queue_reports(),
             waiting_calls=self.reading.waiting_calls,
             oldest_queued_at=await self._store.oldest_queued_at(),
-            jobs_ready=any(
-                lane.waiting.first(fresh=True) is not None for lane in self._lanes.may_start(time.monotonic())
-            ),
+            jobs_ready=any(lane.waiting.first() is not None for lane in self._lanes.may_start(time.monotonic())),
             issues=self._issues(),
         )
 

@@ -15,7 +15,8 @@ from mcp_queue_plugin.model.options import Isolation, JobOptions
 from mcp_queue_plugin.model.scaling import Demand, Limits, Machine, WorkerRules
 from mcp_queue_plugin.workers import host
 from mcp_queue_plugin.workers.members import Members
-from mcp_queue_plugin.workers.process import Worker, WorkerState
+from mcp_queue_plugin.workers.owner import WorkerState
+from mcp_queue_plugin.workers.process import Worker
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 from mcp_queue_plugin.workers.scaler import Scaler
 from mcp_queue_plugin.workers.spawn import WORKER_COMMAND

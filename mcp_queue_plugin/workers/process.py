@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
@@ -16,6 +15,7 @@ from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import LettingGo
+from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
 from mcp_queue_plugin.workers.protocol import (
     Broken,
     Frame,
@@ -38,40 +38,6 @@ CLOSED_SECONDS = 0.5
 """How long a process may live on after it has closed its control socket."""
 
 _NOTHING = Changes()
-
-
-class WorkerState(Enum):
-    """Where a worker stands. LEAVING: it takes no more jobs, and its process ends."""
-
-    STARTING = auto()
-    IDLE = auto()
-    BUSY = auto()
-    LEAVING = auto()
-    GONE = auto()
-
-
-class WorkerOwner(Protocol):
-    """Whom a worker tells what happens; called on the loop."""
-
-    def worker_ready(self, worker: Worker, ready: Ready) -> None:
-        """It takes jobs now."""
-        ...
-
-    def worker_progress(self, token: Token, changes: Changes) -> None:
-        """The running attempt reported ``changes``."""
-        ...
-
-    def worker_log(self, token: Token, chunk: LogChunk) -> None:
-        """The running attempt wrote ``chunk``."""
-        ...
-
-    def worker_ended(self, worker: Worker, token: Token, ending: Ending, changes: Changes) -> None:
-        """The attempt has ended and all it wrote was told; the worker is IDLE or LEAVING."""
-        ...
-
-    def worker_gone(self, worker: Worker) -> None:
-        """The process has ended, and nothing of it is left in this one."""
-        ...
 
 
 class Worker:

@@ -38,8 +38,8 @@ def code_words(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def documented_keys(page: Page, heading: str) -> set[str]:
-    rows = tables(page.section(heading))[-1]
+def documented_keys(page: Page, heading: str, which: int = -1) -> set[str]:
+    rows = tables(page.section(heading))[which]
     return {word for row in rows for word in code_words(row[0])}
 
 
@@ -101,9 +101,9 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         issues=(),
     )
     report = health_report(health, Settings(), now=0.0)
-    assert documented_keys(COMMANDS, "## queue_health") == set(report)
-    workers_row = next(row for row in tables(COMMANDS.section("## queue_health"))[0] if row[0] == "`workers`")
-    assert code_words(workers_row[2]) == list(report["workers"])
+    assert documented_keys(COMMANDS, "## queue_health", which=0) == set(report)
+    assert documented_keys(COMMANDS, "### The workers") == set(report["workers"])
+    assert documented_keys(COMMANDS, "### Each worker") == set(report["workers"]["processes"][0])
 
 
 def test_the_errors_that_reach_a_client_are_documented() -> None:
