@@ -9,6 +9,7 @@ import msgspec
 from mcp_queue_plugin.engine.values import EngineHealth
 from mcp_queue_plugin.model.states import PENDING_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.settings import Settings
+from mcp_queue_plugin.workers.statistics import WorkerFacts
 
 STARVED_AFTER_SECONDS = 30.0
 
@@ -46,12 +47,18 @@ def health_report(health: EngineHealth, settings: Settings, now: float) -> dict[
 
 
 def _issues(health: EngineHealth, waiting_seconds: float | None) -> list[str]:
-    """The engine's own issues, and if anything is wrong one more with the marker, which says what is so."""
+    """The issues there are, and if anything is wrong one more with the marker, which says what is so."""
+    issues = [*health.issues, *map(_frozen, (worker for worker in health.workers.processes if worker.frozen))]
     queued, running = health.counts.of(State.QUEUED), health.counts.of(*RUNNING_STATES)
     if health.jobs_ready and not running and waiting_seconds is not None and waiting_seconds > STARVED_AFTER_SECONDS:
         marked = f"{STARVED_MARKER}: none runs of {queued} queued; the oldest was added {waiting_seconds:.0f} s ago"
-    elif health.issues:
-        marked = f"{STARVED_MARKER} (queue degraded): {'; '.join(health.issues)}; {queued} queued, {running} running"
+    elif issues:
+        marked = f"{STARVED_MARKER} (queue degraded): {'; '.join(issues)}; {queued} queued, {running} running"
     else:
         return []
-    return [*health.issues, marked]
+    return [*issues, marked]
+
+
+def _frozen(worker: WorkerFacts) -> str:
+    doing = f"{worker.state}, with job {worker.job_id}" if worker.job_id is not None else worker.state
+    return f"the worker with pid {worker.pid} ({doing}) is frozen: stopped by a signal, or stuck in I/O"

@@ -17,9 +17,16 @@ from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.errors import CommandUnknown, TargetNotFound
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending, EndingKind
+from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers.child import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import Run, Setup
+
+ERROR_RESULT = "ErrorResult"
+"""What ``retry_on`` calls an error that a command has returned."""
+
+JOB_FAILED = "JobFailed"
+"""The type of the error of a job that says itself that it has failed."""
 
 MESSAGE_MAX_LENGTH = 2048
 TRACEBACK_MAX_LENGTH = 4096
@@ -46,7 +53,8 @@ class AdapterRunner:
             return Ending(kind=EndingKind.STOPPED)
         except BaseException as error:  # noqa: BLE001 - the border of a job: whatever it raises is its end
             traceback.print_exc()
-            return Ending(kind=EndingKind.FAILED, error=self._error_info(error))
+            kinds = exception_names(type(error))
+            return Ending(kind=EndingKind.FAILED, error=self._error_info(error), error_kinds=kinds)
 
     def _run(self, call: Run, params: dict[str, Any], context: JobContext, loop: JobLoop) -> Ending:
         self.failed_imports.update(worker.import_modules(_modules_of_job(params)) if call.command is not None else {})
@@ -54,15 +62,18 @@ class AdapterRunner:
         job = job_class(call.job_id, params)
         if isinstance(job, CommandExecutionJob):
             document, with_error = job.envelope(loop.run_until_complete(job.execute_command(context)))
-            return Ending(kind=EndingKind.COMPLETED, result=encode_document(document), completed_with_error=with_error)
+            return Ending(
+                kind=EndingKind.COMPLETED,
+                result=encode_document(document),
+                completed_with_error=with_error,
+                error_kinds=(ERROR_RESULT,) if with_error else (),
+            )
         returned = JobRun(job, context).run()
-        error = (
-            None
-            if returned.message is None
-            else ErrorInfo(type="JobFailed", message=storable(returned.message, MESSAGE_MAX_LENGTH))
-        )
         result = None if returned.result is None else encode_document(returned.result)
-        return Ending(kind=returned.kind, result=result, error=error)
+        if returned.message is None:
+            return Ending(kind=returned.kind, result=result)
+        error = ErrorInfo(type=JOB_FAILED, message=storable(returned.message, MESSAGE_MAX_LENGTH))
+        return Ending(kind=returned.kind, result=result, error=error, error_kinds=(JOB_FAILED,))
 
     def _error_info(self, error: BaseException) -> ErrorInfo:
         message = _message_of(error)

@@ -13,7 +13,8 @@ from mcp_queue_plugin.engine.values import EngineOptions
 from mcp_queue_plugin.model.admission import LimitRules
 from mcp_queue_plugin.model.options import DEFAULT_QUEUE
 from mcp_queue_plugin.model.queues import QueueRule
-from mcp_queue_plugin.settings import Settings
+from mcp_queue_plugin.model.scaling import MEGABYTE, WorkerRules
+from mcp_queue_plugin.settings import Settings, WorkerSettings
 from mcp_queue_plugin.workers.protocol import Setup
 
 RUNNER = "mcp_queue_plugin.adapter.runner:AdapterRunner"
@@ -47,8 +48,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         durability="normal" if temporary else plugin.durability,
         temporary=temporary,
         max_concurrent_jobs=manager.max_concurrent_jobs,
-        min_workers=min(plugin.workers.min, manager.max_concurrent_jobs),
-        start_timeout_seconds=plugin.workers.start_timeout_seconds,
+        workers=_worker_rules(plugin.workers, manager.max_concurrent_jobs),
         queues=queue_rules(settings),
         limits=LimitRules(
             max_jobs=manager.max_queue_size,
@@ -57,6 +57,19 @@ def engine_options(settings: Settings) -> EngineOptions:
         ),
         retention_seconds=manager.completed_job_retention_seconds,
         tombstone_seconds=plugin.retention.tombstone_seconds,
+    )
+
+
+def _worker_rules(workers: WorkerSettings, max_concurrent_jobs: int) -> WorkerRules:
+    rss_mb = workers.recycle_rss_mb
+    return WorkerRules(
+        min_workers=min(workers.min, max_concurrent_jobs),
+        start_timeout_seconds=workers.start_timeout_seconds,
+        idle_timeout_seconds=workers.idle_timeout_seconds,
+        recycle_after_jobs=workers.recycle_after_jobs,
+        recycle_rss_bytes=None if rss_mb is None else rss_mb * MEGABYTE,
+        min_free_memory_bytes=workers.min_free_memory_mb * MEGABYTE,
+        max_load_per_core=workers.max_load_per_core,
     )
 
 

@@ -59,7 +59,7 @@ class Connection:
         return None if self._process is None else self._process.pid
 
     async def open(self, options: EngineOptions) -> Capabilities:
-        """Start the engine's process and open its store, within ``options.start_timeout_seconds``.
+        """Start the engine's process and open its store, within ``options.workers.start_timeout_seconds``.
 
         Raises:
             StoreError: the store cannot be used.
@@ -69,13 +69,13 @@ class Connection:
         self._process = process = EngineProcess.spawn()
         self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
         try:
-            async with asyncio.timeout(options.start_timeout_seconds):
+            async with asyncio.timeout(options.workers.start_timeout_seconds):
                 frame = await self._exchange(
                     Verb.OPEN,
                     lambda number: border.OpenRequest(number=number, options=options, server_pid=os.getpid()),
                 )
         except TimeoutError as error:
-            raise self._start_failed(f"it did not answer within {options.start_timeout_seconds:g} s") from error
+            raise self._start_failed(f"it did not answer within {options.workers.start_timeout_seconds:g} s") from error
         except EngineLost as error:
             raise self._start_failed("its process ended") from error
         except BaseException:

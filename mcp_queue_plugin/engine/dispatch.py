@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.commits import Change, Committer
-from mcp_queue_plugin.engine.lanes import Lane, Lanes, next_of
+from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
 from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
@@ -26,6 +26,8 @@ from mcp_queue_plugin.model.operations import (
     Outcome,
     merged,
 )
+from mcp_queue_plugin.model.options import Isolation
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.workers.pool import WorkerPool
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 
@@ -53,8 +55,7 @@ class Dispatcher:
         claims: dict[int, Token],
         *,
         max_workers: int,
-        min_workers: int,
-        start_timeout_seconds: float,
+        rules: WorkerRules,
         clock: Clock,
         on_ready: Callable[[Ready], None],
     ) -> None:
@@ -64,17 +65,17 @@ class Dispatcher:
         """
         self._pool = WorkerPool(
             max_workers=max_workers,
-            min_workers=min_workers,
-            start_timeout_seconds=start_timeout_seconds,
+            rules=rules,
             events=self,
             clock=clock,
         )
         self._lanes = lanes
         self._claims = claims
+        self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
-        self._reserved = 0
-        """Free workers that wait for the claim of their job to be committed."""
+        self._reserved: list[Isolation] = []
+        """The isolation of each job that begins, on a worker that is free now, once its claim is committed."""
         self._opening: asyncio.TimerHandle | None = None
         """Set while a queue waits for nothing but time."""
         self._on_ready = on_ready
@@ -105,24 +106,24 @@ class Dispatcher:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
         if self._closing or self._committer.failure is not None:
             return
-        if self._pool.idle_count == self._reserved and not self._pool.can_grow:
-            return
         now = time.monotonic()
         lanes = self._lanes.may_start(now)
         if any(lane.waiting.wants_more for lane in lanes):
             # Whose job goes first is known only when all heads are.
             self._read_ahead()
             return
-        while lanes and self._pool.idle_count > self._reserved:
-            lane = next_of(lanes)
-            self._begin(lane, *lane.take())
+        while lanes and self._pool.free() > len(self._reserved):
+            fresh = self._pool.free("fresh") > self._reserved.count("fresh")
+            lane = next_of(lanes, fresh=fresh)
+            if lane is None:
+                break
+            self._begin(lane, *lane.take(fresh=fresh))
             if not lane.free_slots(now) or not lane.waiting.may_have_jobs:
                 lanes.remove(lane)
             elif lane.waiting.wants_more:
                 self._read_ahead()
                 return
-        if lanes and self._pool.can_grow:
-            self._pool.demand(sum(min(len(lane.waiting), lane.free_slots(now)) for lane in lanes))
+        self._pool.demand(demand_of(lanes, now))
         self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
@@ -169,16 +170,17 @@ class Dispatcher:
         self._claims[job.uid] = token
         self._running[token] = lane
         if job.options.on_interrupt == "fail":
-            self._reserved += 1
+            self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
         # A short job's claim and end then share one commit.
-        self._committer.submit(Claim(token), lambda outcome: self._on_claimed(token, outcome), patient=True)
+        claim = Claim(token, begun_at=self._clock())
+        self._committer.submit(claim, lambda outcome: self._on_claimed(token, outcome), patient=True)
         self._run(job, params, token)
 
     def _run(self, job: Job, params: bytes, token: Token) -> None:
         run = Run(token=token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)
-        self._pool.run(run, params)
+        self._pool.run(run, params, job.options)
 
     def _on_claimed(self, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
@@ -188,11 +190,11 @@ class Dispatcher:
 
     def _on_claimed_first(self, job: Job, params: bytes, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
-        self._reserved -= 1
+        self._reserved.remove(job.options.isolation)
         if not isinstance(outcome, Applied):
             self._running.pop(token).running.discard(token.uid)
             self.dispatch()
-        elif self._pool.idle_count == 0:
+        elif self._pool.free(job.options.isolation) == 0:
             self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
         else:
             self._run(job, params, token)

@@ -64,8 +64,7 @@ class Engine:
             self._lanes,
             claims,
             max_workers=options.max_concurrent_jobs,
-            min_workers=options.min_workers,
-            start_timeout_seconds=options.start_timeout_seconds,
+            rules=options.workers,
             clock=clock,
             on_ready=events.on_ready,
         )
@@ -181,7 +180,9 @@ class Engine:
             queues=await self._queue_reports(),
             waiting_calls=len(self.reading.watchers),
             oldest_queued_at=await self._store.oldest_queued_at(),
-            jobs_ready=any(len(lane.waiting) for lane in self._lanes.may_start(time.monotonic())),
+            jobs_ready=any(
+                lane.waiting.first(fresh=True) is not None for lane in self._lanes.may_start(time.monotonic())
+            ),
             issues=self._issues(),
         )
 

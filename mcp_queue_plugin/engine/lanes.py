@@ -15,6 +15,7 @@ from mcp_queue_plugin.engine.lookahead import Lookahead, Queued
 from mcp_queue_plugin.model.estimate import Outlook
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queues import QueueRule, QueueState, free_slots, opens_in_seconds
+from mcp_queue_plugin.model.scaling import Demand
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
@@ -45,9 +46,15 @@ class Lane:
         """How long it still waits after its last job."""
         return opens_in_seconds(self.rule, self.state, now)
 
-    def take(self) -> Queued:
-        """Its next job, which takes a slot."""
-        queued = self.waiting.take()
+    def demand(self, now: float) -> Demand:
+        """How many workers its jobs could use now."""
+        waiting, slots = self.waiting.waiting, self.free_slots(now)
+        warm = min(waiting.warm, slots)
+        return Demand(warm, min(waiting.fresh, slots - warm))
+
+    def take(self, *, fresh: bool) -> Queued:
+        """Its next job, which takes a slot; without ``fresh`` one that does not need a fresh worker."""
+        queued = self.waiting.take(fresh=fresh)
         self.running.add(queued[0].uid)
         return queued
 
@@ -147,6 +154,18 @@ class Lanes:
         )
 
 
-def next_of(lanes: list[Lane]) -> Lane:
-    """Of queues in which jobs are known to wait the one whose job goes first."""
-    return lanes[0] if len(lanes) == 1 else min(lanes, key=lambda lane: lane.waiting.first.place)
+def next_of(lanes: list[Lane], *, fresh: bool) -> Lane | None:
+    """Of queues that may start a job the one whose job goes first; None if none of their jobs can run.
+
+    Without ``fresh`` those that need a fresh worker cannot.
+    """
+    if len(lanes) == 1:
+        return lanes[0] if lanes[0].waiting.first(fresh=fresh) is not None else None
+    heads = ((first.place, lane) for lane in lanes if (first := lane.waiting.first(fresh=fresh)) is not None)
+    return min(heads, key=lambda head: head[0], default=(None, None))[1]
+
+
+def demand_of(lanes: list[Lane], now: float) -> Demand:
+    """How many workers the jobs of these queues could use now."""
+    demands = [lane.demand(now) for lane in lanes]
+    return Demand(sum(demand.warm for demand in demands), sum(demand.fresh for demand in demands))

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.scaling import Demand
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
@@ -27,26 +28,24 @@ class Lookahead:
         self._depth = depth
         self._is_claimed = is_claimed
         self._jobs: OrderedDict[int, Queued] = OrderedDict()
+        self._fresh: set[int] = set()
+        """Those of them that need a fresh worker."""
         self._may_be_more = True
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> Demand:
         """How many jobs are known to wait."""
-        return len(self._jobs)
+        return Demand(len(self._jobs) - len(self._fresh), len(self._fresh))
 
     @property
     def wants_more(self) -> bool:
-        """Whether reading the store may find jobs for ``take``."""
-        return self._may_be_more and not self._jobs
+        """Whether reading the store may find jobs for ``take``, beside those that wait for a fresh worker."""
+        return self._may_be_more and len(self._fresh) == len(self._jobs) < self._depth
 
     @property
     def may_have_jobs(self) -> bool:
         """Whether jobs wait, or may."""
         return self._may_be_more or bool(self._jobs)
-
-    @property
-    def first(self) -> Job:
-        """The next job; there must be one."""
-        return next(iter(self._jobs.values()))[0]
 
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.
@@ -64,18 +63,40 @@ class Lookahead:
         for job, params in found:
             if not self._is_claimed(job.uid):
                 self._jobs[job.uid] = (job, params)
+                if job.options.isolation == "fresh":
+                    self._fresh.add(job.uid)
         self._may_be_more = self._may_be_more or len(found) == limit
 
-    def take(self) -> Queued:
-        """The next job, which is forgotten here; there must be one."""
-        return self._jobs.popitem(last=False)[1]
+    def first(self, *, fresh: bool) -> Job | None:
+        """The job that ``take`` would answer; None if none is known that can run."""
+        uid = self._next(fresh)
+        return None if uid is None else self._jobs[uid][0]
+
+    def take(self, *, fresh: bool) -> Queued:
+        """The next job, which is forgotten here; there must be one.
+
+        Without ``fresh`` it is the next that does not need a fresh worker.
+        """
+        uid = self._next(fresh)
+        assert uid is not None
+        queued = self._forget(uid)
+        assert queued is not None
+        return queued
+
+    def _next(self, fresh: bool) -> int | None:
+        return next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change of a job of this queue."""
         if job.state is not State.QUEUED:
-            self._jobs.pop(job.uid, None)
+            self._forget(job.uid)
             return
         self._may_be_more = True
         if self._jobs and job.place < next(reversed(self._jobs.values()))[0].place:
             # It belongs among those already read: read again, in the store's order.
             self._jobs.clear()
+            self._fresh.clear()
+
+    def _forget(self, uid: int) -> Queued | None:
+        self._fresh.discard(uid)
+        return self._jobs.pop(uid, None)

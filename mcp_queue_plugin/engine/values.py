@@ -13,9 +13,10 @@ from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queries import Counts, JobPage
 from mcp_queue_plugin.model.queues import QueueRule
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.pool import WorkerStatistics
 from mcp_queue_plugin.workers.protocol import Ready
+from mcp_queue_plugin.workers.statistics import WorkerStatistics
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +26,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     durability: Literal["full", "normal"]
     temporary: bool
     max_concurrent_jobs: int
-    min_workers: int
-    start_timeout_seconds: float
+    workers: WorkerRules
     queues: dict[str, QueueRule] = {}
     """The rules of every queue that jobs may name."""
     limits: LimitRules = LimitRules()

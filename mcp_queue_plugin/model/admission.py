@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -54,26 +55,28 @@ class LimitRules(msgspec.Struct, frozen=True, kw_only=True):
 
 def limits_of(submission: Submission | Job, rules: LimitRules, queue: QueueRule) -> tuple[Limit, ...]:
     """The limits that hold for a new job, the narrowest first."""
-    options = submission.options
-    candidates: tuple[tuple[Scope, str, int | None, Overflow], ...] = (
-        ("command", submission.command or "", rules.max_jobs_by_name.get(submission.command or ""), rules.overflow),
-        ("job_type", submission.job_type, rules.max_jobs_by_name.get(submission.job_type), rules.overflow),
-        ("queue", options.queue, queue.max_queue_size, queue.overflow),
+    by_name = rules.max_jobs_by_name
+    candidates: tuple[tuple[Scope, str | None, int | None, Overflow], ...] = (
+        ("command", submission.command, by_name.get(submission.command or ""), rules.overflow),
+        ("job_type", submission.job_type, by_name.get(submission.job_type), rules.overflow),
+        ("queue", submission.options.queue, queue.max_queue_size, queue.overflow),
         ("all", "", rules.max_jobs, rules.overflow),
     )
     return tuple(
         Limit(scope=scope, name=name, max_jobs=max_jobs, overflow=overflow)
         for scope, name, max_jobs, overflow in candidates
-        if max_jobs is not None
+        if name is not None and max_jobs is not None
     )
 
 
 def tally_keys(job: Job) -> tuple[TallyKey, ...]:
     """Where a job counts: in the scopes of limits, and among the pending or the running of its queue."""
-    return tally_keys_in(job.state, queue=job.options.queue, job_type=job.job_type, command=job.command)
+    return tally_keys_in(job.state, job.options.queue, job.job_type, job.command)
 
 
-def tally_keys_in(state: State, *, queue: str, job_type: str, command: str | None) -> tuple[TallyKey, ...]:
+# Nearly all jobs of a server are of a few kinds.
+@lru_cache(maxsize=4096)
+def tally_keys_in(state: State, queue: str, job_type: str, command: str | None) -> tuple[TallyKey, ...]:
     """Where jobs like this count in ``state``."""
     if state is State.STOPPING:
         return (("running", queue),)
@@ -100,11 +103,14 @@ OldestOf = Callable[[Limit, int], Sequence[Job]]
 
 
 def make_room(limits: Sequence[Limit], count_of: CountOf, oldest_of: OldestOf) -> tuple[Job, ...] | Full:
-    """Who has to go so that one more job fits into every limit; nobody goes when one of them is full for good."""
+    """Who has to go so that one more job fits into every limit; nobody goes when one of them is full for good.
+
+    Each limit that is too full takes the first in ``eviction_order``, and nobody goes in vain.
+    """
+    counts = {limit: count_of(limit) for limit in limits}
     victims: dict[int, Job] = {}
-    for limit in limits:
-        count = count_of(limit) - sum(is_in(job, limit) for job in victims.values())
-        excess = count + 1 - limit.max_jobs
+    for limit, count in counts.items():
+        excess = _excess(limit, count, victims.values())
         if excess <= 0:
             continue
         candidates = () if limit.overflow == "reject" else oldest_of(limit, excess + len(victims))
@@ -112,4 +118,22 @@ def make_room(limits: Sequence[Limit], count_of: CountOf, oldest_of: OldestOf) -
         if len(chosen) < excess:
             return Full(limit, count)
         victims.update((job.uid, job) for job in chosen)
-    return tuple(victims.values())
+    return _needed(counts, victims.values())
+
+
+def _excess(limit: Limit, count: int, victims: Iterable[Job]) -> int:
+    """How many more have to go for one limit, when the ``victims`` do."""
+    return count + 1 - limit.max_jobs - sum(is_in(job, limit) for job in victims)
+
+
+def _needed(counts: Mapping[Limit, int], victims: Collection[Job]) -> tuple[Job, ...]:
+    """The victims in their order, without those whose place others free that have to go for another limit anyway."""
+    to_spare = {limit: -_excess(limit, count, victims) for limit, count in counts.items()}
+    needed: list[Job] = []
+    for job in sorted(victims, key=eviction_order, reverse=True):
+        counting = [limit for limit in counts if is_in(job, limit)]
+        if all(to_spare[limit] > 0 for limit in counting):
+            to_spare.update((limit, to_spare[limit] - 1) for limit in counting)
+        else:
+            needed.append(job)
+    return tuple(reversed(needed))

@@ -80,7 +80,8 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
         return Refused(Refusal.STALE_TOKEN)
     if isinstance(operation, Claim):
         is_next = job.state is State.QUEUED and operation.token.attempt == job.attempt + 1
-        return _claim(job, now=now) if is_next else Refused(Refusal.STALE_TOKEN, job)
+        begun_at = now if operation.begun_at is None else operation.begun_at
+        return _claim(job, now=begun_at) if is_next else Refused(Refusal.STALE_TOKEN, job)
     if job.attempt != operation.token.attempt or job.state not in RUNNING_STATES:
         return Refused(Refusal.STALE_TOKEN, job)
     match operation:
@@ -92,12 +93,13 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
             assert_never(operation)
 
 
-def retry(job: Job | None, *, at: Moment) -> Job | Refused:
+def may_retry(job: Job) -> bool:
+    """Whether ``retry`` may follow: it failed or was stopped, is not about to be deleted, and has code for a worker."""
+    return job.state in (State.FAILED, State.STOPPED) and not job.delete_requested and not job.runs_in_server
+
+
+def retry(job: Job, *, at: Moment) -> Job:
     """Queue a job that failed or was stopped once more, with all its retries and crashes before it again."""
-    if job is None or job.state is State.DELETED:
-        return Refused(Refusal.NOT_FOUND)
-    if job.state not in (State.FAILED, State.STOPPED) or job.delete_requested or job.runs_in_server:
-        return Refused(Refusal.STATE_INVALID, job)
     afresh = _replace(
         job, completed_at=None, reason=None, error=None, has_result=False, progress=0, crashes=0, retries=0
     )
@@ -112,7 +114,7 @@ def due(job: Job, *, at: Moment) -> Job:
 def stop(job: Job, *, reason: str, now: float) -> Job | Refused:
     """Stop a job, or ask one that runs to let go."""
     if job.state in PENDING_STATES:
-        return _replace(job, state=State.STOPPED, reason=reason, completed_at=now)
+        return _replace(job, state=State.STOPPED, reason=reason, completed_at=now, not_before=None)
     if job.state in RUNNING_STATES:
         return job if job.state is State.STOPPING else _replace(job, state=State.STOPPING, reason=reason)
     return Refused(Refusal.STATE_INVALID, job)
@@ -131,9 +133,8 @@ def needs_recovery(job: Job, *, now: float) -> bool:
 
 def waits_too_long(job: Job, *, now: float) -> bool:
     """Whether a delay began in what is now the future; a time that was asked for as such holds whatever happens."""
-    if job.state is not State.SCHEDULED or job.not_before == job.options.run_at:
-        return False
-    return job.queued_at is not None and job.queued_at > now
+    waits_for_run_at = job.options.run_at is not None and job.retries == 0
+    return job.state is State.SCHEDULED and not waits_for_run_at and job.queued_at is not None and job.queued_at > now
 
 
 def recover(job: Job, *, now: float) -> Job:
@@ -221,6 +222,7 @@ def _delete(job: Job, *, reason: str, now: float) -> Job:
         reason=reason,
         completed_at=job.completed_at or now,
         deleted_at=now,
+        not_before=None,
         description="",
         step="",
         error=None,

@@ -35,7 +35,7 @@ class EndingKind(StrEnum):
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The end of an attempt. ``result`` is a JSON document in UTF-8, kept as it came.
 
-    ``error_kinds`` are the names under which ``JobOptions.retry_on`` finds the error.
+    ``error_kinds`` are the names by which ``JobOptions.retry_on`` knows the error; they are not stored.
     """
 
     kind: EndingKind
@@ -98,9 +98,13 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Begin the attempt ``token`` of a queued job; refused if the job is not queued, or its next attempt is another."""
+    """Begin the attempt ``token`` of a queued job; refused if the job is not queued, or its next attempt is another.
+
+    ``begun_at`` is when it was given to a worker, if that was before this is stored.
+    """
 
     token: Token
+    begun_at: float | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

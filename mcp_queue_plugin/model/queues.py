@@ -65,12 +65,19 @@ def backoff_seconds(rule: QueueRule, consecutive_failures: int) -> float:
 def opens_in_seconds(rule: QueueRule, state: QueueState, now: float) -> float:
     """How long the queue still has to wait after its last job, pause and backoff together; 0 when it may go on.
 
-    A clock that was set back makes no wait longer than it was meant to be.
+    An end in what is now the future, since the clock was set back, is no reason to wait: nobody knows for how long.
     """
-    if state.ended_at is None:
+    if state.ended_at is None or state.ended_at > now:
         return 0.0
     wait = rule.min_pause_seconds + backoff_seconds(rule, state.consecutive_failures)
-    return max(0.0, wait - max(0.0, now - state.ended_at))
+    return max(0.0, wait - (now - state.ended_at))
+
+
+def at_opening(state: QueueState, now: float) -> QueueState:
+    """The state that a store goes on with when it is opened: a wait that began in the future begins now."""
+    if state.ended_at is None or state.ended_at <= now:
+        return state
+    return msgspec.structs.replace(state, ended_at=now)
 
 
 def free_slots(rule: QueueRule, state: QueueState, running: int, now: float) -> int:

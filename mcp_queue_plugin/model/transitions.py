@@ -1,6 +1,6 @@
 """The one table of a job's life: which event may lead from which state to which.
 
-The diagram in docs/reference/job-lifecycle.md and the CHECK constraint of the SQLite schema say the same; one test ties
+The diagram in docs/reference/job-lifecycle.md and the statuses in the SQLite schema say the same; one test ties
 the three.
 """
 

@@ -41,8 +41,7 @@ class MemoryRecords:
     def moment(self) -> Moment:
         """When the next change happens, and the version it will have."""
         now = self._clock()
-        self._rank_time = max(self._rank_time, now)
-        return Moment(now, self._rank_time, self._version + 1)
+        return Moment(now, max(self._rank_time, now), self._version + 1)
 
     def find(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""
@@ -96,6 +95,7 @@ class MemoryRecords:
 
     def insert(self, job: Job, operation: Add | Adopt) -> None:
         """Keep a new job, its parameters and its idempotency key."""
+        self._pass()
         self._version = job.version
         self.jobs[job.uid] = job
         self.params[job.uid] = operation.params
@@ -104,6 +104,7 @@ class MemoryRecords:
 
     def save(self, before: Job, decided: Job) -> Job:
         """Keep a changed record under the next version; a tombstone loses its documents."""
+        self._pass()
         self._version += 1
         job = msgspec.structs.replace(decided, version=self._version)
         self.jobs[before.uid] = job
@@ -127,6 +128,7 @@ class MemoryRecords:
 
     def remove(self, job: Job) -> None:
         """Forget a job with all its documents."""
+        self._pass()
         del self.jobs[job.uid]
         self._forget_documents(job)
 
@@ -137,6 +139,10 @@ class MemoryRecords:
     def tallies(self) -> Counter[TallyKey]:
         """How many jobs count where."""
         return Counter(key for job in self.jobs.values() for key in tally_keys(job))
+
+    def _pass(self) -> None:
+        """Take note of the time: a change happens."""
+        self._rank_time = max(self._rank_time, self._clock())
 
     def _forget_documents(self, job: Job) -> None:
         for documents in (self.params, self.results, self.logs, self.keys):
@@ -164,7 +170,7 @@ class MemoryStore:
         """Recover what the last owner left between two steps."""
         now, steps = self._clock(), Steps(self._records)
         left = [job for job in self._records.jobs.values() if decide.needs_recovery(job, now=now)]
-        return [steps.recover(job) for job in left]
+        return steps.recover(left, list(self._records.states.values()))
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, assert_never
 
 import msgspec
@@ -33,8 +33,8 @@ from mcp_queue_plugin.model.operations import (
     Stop,
     Sweep,
 )
-from mcp_queue_plugin.model.queue_history import after_attempt
-from mcp_queue_plugin.model.queues import QueueState
+from mcp_queue_plugin.model.queue_history import after_attempt, after_interruption
+from mcp_queue_plugin.model.queues import QueueState, at_opening
 from mcp_queue_plugin.model.states import State
 
 
@@ -132,18 +132,25 @@ class Steps:
             case Due():
                 return self._due(operation)
             case SetQueue(name=name, paused=paused):
-                return Done(queue=self._keep(msgspec.structs.replace(self._records.queue(name), paused=paused)))
+                state = self._records.queue(name)
+                return Done(queue=self._keep_changed(state, msgspec.structs.replace(state, paused=paused)))
             case Sweep():
                 return self._sweep(operation)
             case _:
                 assert_never(operation)
 
-    def recover(self, job: Job) -> Job:
-        """Settle a job that was left between two steps."""
+    def recover(self, jobs: Iterable[Job], states: Iterable[QueueState]) -> list[Job]:
+        """Settle ``jobs``, which were left between two steps, and the ``states`` of all queues."""
         now = self._records.moment().now
+        for state in states:
+            self._keep_changed(state, at_opening(state, now))
+        return [self._recover(job, now) for job in jobs]
+
+    def _recover(self, job: Job, now: float) -> Job:
         recovered = self._records.save(job, decide.recover(job, now=now))
         if decide.was_interrupted(job):
-            self._note_end(job, recovered, Finish(token=job.token, ending=decide.OWNER_DIED), now)
+            state = self._records.queue(job.options.queue)
+            self._keep_changed(state, after_interruption(state, job, recovered, now))
         return recovered
 
     def _add(self, operation: Add | Adopt) -> Outcome:
@@ -178,14 +185,16 @@ class Steps:
 
     def _retry(self, operation: Retry) -> Outcome:
         job = self._records.find(operation.job_id)
-        decided = decide.retry(job, at=self._records.moment())
-        if job is None or isinstance(decided, Refused):
-            return self._settle(job, decided)
+        if job is None or job.state is State.DELETED:
+            return Refused(Refusal.NOT_FOUND)
+        if not decide.may_retry(job):
+            return Refused(Refusal.STATE_INVALID, job)
         evicted = self._make_room(operation.limits, job.owner)
         if isinstance(evicted, Refused):
             return evicted
         self._records.put_result(job, None)
-        return Applied(self._records.save(job, decided), before=job.state, evicted=evicted)
+        retried = self._records.save(job, decide.retry(job, at=self._records.moment()))
+        return Applied(retried, before=job.state, evicted=evicted)
 
     def _change_by_token(self, operation: ByToken) -> Outcome:
         job, now = self._records.at(operation.token.uid), self._records.moment().now
@@ -198,12 +207,9 @@ class Steps:
             return outcome
         if outcome.job.has_result:
             self._records.put_result(outcome.job, operation.ending.result)
-        return msgspec.structs.replace(outcome, queue=self._note_end(job, outcome.job, operation, now))
-
-    def _note_end(self, before: Job, after: Job, finish: Finish, now: float) -> QueueState:
-        state = self._records.queue(before.options.queue)
-        noted = after_attempt(state, before, after, finish.ending, now)
-        return state if noted == state else self._keep(noted)
+        state = self._records.queue(job.options.queue)
+        noted = after_attempt(state, job, outcome.job, operation.ending, now)
+        return msgspec.structs.replace(outcome, queue=self._keep_changed(state, noted))
 
     def _due(self, operation: Due) -> Done:
         begun_again = self._begin_delays_again() if operation.clock_was_set_back else ()
@@ -228,8 +234,9 @@ class Steps:
             self._records.remove(job)
         return Done(removed=min(len(over), operation.limit), more=len(over) > operation.limit)
 
-    def _keep(self, state: QueueState) -> QueueState:
-        self._records.put_queue(state)
+    def _keep_changed(self, before: QueueState, state: QueueState) -> QueueState:
+        if state != before:
+            self._records.put_queue(state)
         return state
 
     def _settle(self, job: Job | None, decided: Job | Refused) -> Outcome:

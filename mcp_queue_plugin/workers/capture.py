@@ -31,6 +31,7 @@ class Capture:
 
     def __init__(self, stdout: FileIO, stderr: FileIO, *, clock: Clock, on_chunk: Callable[[LogChunk], None]) -> None:
         """Hand every chunk that is read to ``on_chunk``, at most 64 KiB of a stream per turn of the loop."""
+        self._clock = clock
         self._error_tail = _Tail(on_chunk)
         self._streams = (
             _PipeReader("stdout", stdout, clock, on_chunk),
@@ -41,6 +42,11 @@ class Capture:
     def error_tail(self) -> str:
         """The last lines of the standard error, 8 KiB at most, whoever wrote them."""
         return self._error_tail.text
+
+    def add_line(self, text: str) -> None:
+        """Put a line of ours into the standard error, behind all that is in the pipes now."""
+        self.drain()
+        self._error_tail(LogChunk("stderr", self._clock(), f"{text}\n".encode()))
 
     def drain(self) -> None:
         """Read what is in both pipes now."""

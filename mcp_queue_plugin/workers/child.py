@@ -21,8 +21,9 @@ from mcp_queue_plugin.context import JobContext, enter_job
 from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
+from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers import stacks, warden
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
@@ -33,6 +34,8 @@ __all__ = ["JobLoop", "JobStopped", "Runner", "RunnerFactory", "main"]
 
 MESSAGE_MAX_LENGTH = 2_000
 TRACEBACK_MAX_LENGTH = 4_000
+NAME_MAX_LENGTH = 100
+NAMES_MAX = 16
 """To these an error is cut if its texts outgrow a frame's header: they fit even if each character needs an escape."""
 
 
@@ -92,7 +95,8 @@ class _Attempts:
         except BaseException as error:
             if self._control.forked:
                 raise
-            return Ending(kind=EndingKind.FAILED, error=_error_info(error))
+            kinds = exception_names(type(error))
+            return Ending(kind=EndingKind.FAILED, error=_error_info(error), error_kinds=kinds)
 
     def _clean_up(self) -> str | None:
         dirty = self._loop.tidy()
@@ -136,6 +140,8 @@ def _set_signals() -> None:
     # Not SIG_IGN, which the programs that a job starts would inherit.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    stacks.show_on_sigterm()
+    stacks.never_in_forks()
 
 
 def _make_runner(setup: Setup) -> Runner:
@@ -160,6 +166,7 @@ def _encode_result(call: Run, ending: Ending, changes: Changes, dirty: str | Non
         error=ending.error,
         completed_with_error=ending.completed_with_error,
         has_result=ending.result is not None,
+        error_kinds=ending.error_kinds,
         dirty=dirty,
     )
     return encode(Kind.RESULT, result, ending.result or b"")
@@ -169,7 +176,8 @@ def _shortened(ending: Ending) -> Ending:
     """An ending that fits into a frame, whatever its texts hold."""
     if ending.result is not None and len(ending.result) > PAYLOAD_MAX_BYTES:
         text = f"the result is too large: {len(ending.result)} bytes of {PAYLOAD_MAX_BYTES}"
-        return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type="ResultTooLarge", message=text))
+        kind = "ResultTooLarge"
+        return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type=kind, message=text), error_kinds=(kind,))
     error = ending.error
     if error is None:
         return ending
@@ -177,11 +185,12 @@ def _shortened(ending: Ending) -> Ending:
     return msgspec.structs.replace(
         ending,
         error=ErrorInfo(
-            type=storable(error.type, 100),
+            type=storable(error.type, NAME_MAX_LENGTH),
             message=storable(error.message, MESSAGE_MAX_LENGTH),
             code=error.code,
             traceback_tail=tail and storable(tail[-TRACEBACK_MAX_LENGTH:], TRACEBACK_MAX_LENGTH),
         ),
+        error_kinds=tuple(storable(name, NAME_MAX_LENGTH) for name in ending.error_kinds[:NAMES_MAX]),
     )
 
 

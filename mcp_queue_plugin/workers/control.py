@@ -27,7 +27,7 @@ class Control:
         self._frames: deque[Frame] = deque()
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
-        self._stopped: Token | None = None
+        self._stop: Stop | None = None
         self.closed = False
         """The engine has gone."""
         self.forked = False
@@ -68,7 +68,11 @@ class Control:
 
     def stop_seen(self, token: Token) -> bool:
         """Whether a stop of this attempt was taken in already."""
-        return self._stopped == token
+        return self._stop is not None and self._stop.token == token
+
+    def timed_out(self, token: Token) -> bool:
+        """Whether that stop came because the attempt's time was over."""
+        return self._stop is not None and self._stop == Stop(token, timed_out=True)
 
     def stop_requested(self, token: Token) -> bool:
         """Whether a stop of this attempt has arrived by now, or nobody is left to work for."""
@@ -99,7 +103,7 @@ class Control:
             self.on_stop()
         for frame in self._reader.feed(data):
             if frame.kind == Kind.STOP:
-                self._stopped = decode(frame.header, Stop).token
+                self._stop = decode(frame.header, Stop)
                 self.on_stop()
             else:
                 self._frames.append(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -52,9 +53,12 @@ class JobLoop:
         try:
             return self._loop.run_until_complete(task)
         except asyncio.CancelledError:
-            if self._stop_seen():
-                raise JobStopped from None
-            raise
+            if not self._stop_seen():
+                raise
+            if self._token is not None and self._control.timed_out(self._token):
+                # Where it hung: the stacks of the coroutines that waited for each other.
+                traceback.print_exc()
+            raise JobStopped from None
         finally:
             self._task = None
             _mark_as_seen(task)

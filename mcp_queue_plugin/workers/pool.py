@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Protocol
-
-import msgspec
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
-from mcp_queue_plugin.workers.backoff import Backoff
+from mcp_queue_plugin.model.options import Isolation, JobOptions
+from mcp_queue_plugin.model.scaling import Demand, Limits, Machine, WorkerRules
+from mcp_queue_plugin.workers import host
+from mcp_queue_plugin.workers.members import Members
 from mcp_queue_plugin.workers.process import Worker, WorkerState
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
+from mcp_queue_plugin.workers.scaler import Scaler
 from mcp_queue_plugin.workers.spawn import WORKER_COMMAND
+from mcp_queue_plugin.workers.starter import Starter
+from mcp_queue_plugin.workers.statistics import Observer, Tally, WorkerStatistics
 from mcp_queue_plugin.workers.sweeper import Sweeper
 
 _KILL_SECONDS = 5.0
@@ -51,20 +53,11 @@ class PoolEvents(Protocol):
         ...
 
 
-class WorkerStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """The pool in numbers. ``started`` and ``crashed_total`` count from the pool's beginning."""
-
-    started: int
-    idle: int
-    busy: int
-    starting: int
-    crashed_total: int
-    pids: tuple[int, ...]
-    last_error: str | None
-
-
 class WorkerPool:
     """Keeps workers warm and gives them jobs. Lives on one loop, on the thread that made it.
+
+    Never more than ``max_workers`` jobs run at once. There may be one process more than that: a successor, which
+    becomes ready before the worker whose place it takes leaves.
 
     In a process that is a subreaper (``warden.become_subreaper``) the pool owns all child processes: whatever is no
     worker of its was left behind by one, and is killed when a worker ends.
@@ -74,96 +67,104 @@ class WorkerPool:
         self,
         *,
         max_workers: int,
-        min_workers: int,
-        start_timeout_seconds: float,
+        rules: WorkerRules,
         events: PoolEvents,
         clock: Clock,
+        machine: Callable[[], Machine] = host.machine,
         command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
         """A pool without workers: ``warm_up`` starts the first. ``command`` is what a worker's process executes."""
-        self._max_workers = max_workers
-        self._min_workers = min_workers
-        self._start_timeout_seconds = start_timeout_seconds
         self._events = events
-        self._clock = clock
-        self._command = command
-        self._max_starting = os.cpu_count() or 1
-        self._setup: Setup | None = None
+        self._loop = asyncio.get_running_loop()
         self._announced = False
-        self._closing = False
-        self._workers: set[Worker] = set()
-        self._starting: set[Worker] = set()
-        self._idle: list[Worker] = []
-        self._busy: dict[Token, Worker] = {}
-        self._outdated: set[Worker] = set()
-        self._demand = 0
-        self._backoff = Backoff(self._replenish)
+        self._members = Members()
+        self._tally = Tally()
+        self._starter = Starter(
+            self,
+            rules,
+            clock=clock,
+            command=command,
+            tally=self._tally,
+            on_failed=events.on_broken,
+            try_again=lambda: self._scaler.adjust(),
+        )
+        self._scaler = Scaler(
+            self._members,
+            self._starter,
+            Limits(max_workers, rules.min_workers, max_starting=host.cores()),
+            rules,
+            tally=self._tally,
+            machine=machine,
+            on_free=events.on_idle,
+        )
         self._sweeper = Sweeper(self._pids)
-        self._started = 0
-        self._crashed_total = 0
-        self._last_error: str | None = None
+        self._observer = Observer(host.vitals)
 
-    @property
-    def idle_count(self) -> int:
-        """How many jobs can be run now."""
-        return len(self._idle)
-
-    @property
-    def can_grow(self) -> bool:
-        """Whether there may be one more worker."""
-        return len(self._workers) < self._max_workers
+    def free(self, isolation: Isolation = "warm") -> int:
+        """How many jobs of this isolation can be run now. A free worker may be counted under both."""
+        return self._members.free(isolation)
 
     def warm_up(self, setup: Setup) -> None:
         """Start ``min_workers`` workers of the generation that ``setup`` describes.
 
         Workers of another generation retire: the idle and the starting at once, the busy after their job.
         """
-        if setup == self._setup:
+        if setup == self._starter.setup:
             return
-        self._setup = setup
+        self._starter.setup = setup
+        self._starter.succeeded()
         self._announced = False
-        self._backoff.reset()
         self._dismiss_free_workers()
-        self._outdated.update(self._busy.values())
-        self._replenish()
+        self._scaler.adjust()
 
-    def demand(self, jobs_waiting: int) -> None:
-        """Say how many jobs wait for a worker: the pool grows towards that, a few processes at a time."""
-        self._demand = jobs_waiting
-        self._replenish()
+    def demand(self, demand: Demand) -> None:
+        """Say how many jobs wait that could run if there were a worker for them.
 
-    def run(self, run: Run, params: bytes) -> None:
-        """Run an attempt on the most recently used idle worker; ``idle_count`` must not be 0.
+        The pool grows towards that, a few processes at a time, and replaces used workers where only fresh ones will do.
+        """
+        self._scaler.demand(demand)
+
+    def run(self, run: Run, params: bytes, options: JobOptions) -> None:
+        """Run an attempt on the most recently used worker that its isolation allows; ``free`` must not be 0 for it.
 
         Raises:
             ProtocolViolation: the attempt does not fit into a frame; nothing has happened.
 
         """
-        worker = self._idle[-1]
-        worker.run(run, params)
-        self._idle.pop()
-        self._busy[run.token] = worker
-        self._demand = max(0, self._demand - 1)
+        members = self._members
+        candidates = members.candidates(options.isolation)
+        worker = candidates[-1]
+        worker.run(run, params, timeout_seconds=options.timeout_seconds, stop_grace_seconds=options.stop_grace_seconds)
+        candidates.pop()
+        members.busy[run.token] = worker
+        if options.isolation == "fresh":
+            members.parting.add(worker)
 
     def stop(self, token: Token, grace_seconds: float) -> None:
         """Ask an attempt to let go; when ``grace_seconds`` have passed, end its worker with all it has started.
 
         It is then reported as stopped. An attempt that does not run here any more is ignored.
         """
-        worker = self._busy.get(token)
+        worker = self._members.busy.get(token)
         if worker is not None:
             worker.stop(grace_seconds)
 
     def statistics(self) -> WorkerStatistics:
-        """The pool in numbers."""
+        """The pool in numbers, and a look at each of its processes."""
+        members, tally = self._members, self._tally
+        census = members.census()
         return WorkerStatistics(
-            started=self._started,
-            idle=len(self._idle),
-            busy=len(self._busy),
-            starting=len(self._starting),
-            crashed_total=self._crashed_total,
+            started=tally.started,
+            idle=census.unused + census.used,
+            busy=census.busy + census.parting,
+            starting=census.starting + census.successor,
+            crashed_total=tally.crashed,
+            recycled_total=tally.recycled,
+            idle_ended_total=tally.idle_ended,
+            held_back_by=self._scaler.held_back_by,
             pids=tuple(sorted(self._pids())),
-            last_error=self._last_error,
+            last_error=tally.last_error,
+            processes=self._observer.look(members, self._loop.time()),
         )
 
     async def close(self, timeout_seconds: float) -> list[Token]:
@@ -171,12 +172,13 @@ class WorkerPool:
 
         Answers the attempts that were still running; they are not reported as ended.
         """
-        self._closing = True
-        self._backoff.reset()
+        self._starter.close()
+        self._scaler.close()
         self._dismiss_free_workers()
         await self._wait_until_gone(timeout_seconds)
-        left = dict(self._busy)
-        self._busy.clear()
+        left = dict(self._members.busy)
+        self._members.busy.clear()
+        self._members.parting.clear()
         for worker in left.values():
             worker.abandon()
         await self._wait_until_gone(_KILL_SECONDS)
@@ -185,14 +187,11 @@ class WorkerPool:
 
     def worker_ready(self, worker: Worker, ready: Ready) -> None:
         """A worker takes jobs now."""
-        self._starting.discard(worker)
-        self._backoff.reset()
-        self._idle.append(worker)
+        self._starter.succeeded()
         if not self._announced:
             self._announced = True
             self._events.on_ready(ready)
-        self._events.on_idle()
-        self._replenish()
+        self._scaler.ready(worker)
 
     def worker_progress(self, token: Token, changes: Changes) -> None:
         """A running attempt reported something."""
@@ -203,76 +202,37 @@ class WorkerPool:
         self._events.on_log(token, chunk)
 
     def worker_ended(self, worker: Worker, token: Token, ending: Ending, changes: Changes) -> None:
-        """An attempt ended; its worker takes the next job if it is fit for it."""
-        del self._busy[token]
-        free = worker.state is WorkerState.IDLE
-        if free and (self._closing or worker in self._outdated):
-            worker.retire()
-            free = False
-        self._outdated.discard(worker)
-        if free:
-            self._idle.append(worker)
+        """An attempt ended; its worker takes the next job if it is fit for it and has not to make way."""
+        del self._members.busy[token]
+        free = self._scaler.job_ended(worker)
         self._events.on_ended(token, ending, changes)
         if free:
             self._events.on_idle()
 
     def worker_gone(self, worker: Worker) -> None:
         """A worker's process has ended: account for it, end what it left, replace it if it is needed."""
-        self._workers.discard(worker)
-        self._starting.discard(worker)
-        with suppress(ValueError):
-            self._idle.remove(worker)
+        self._members.processes.discard(worker)
         self._sweeper.sweep()
         if worker.crash is not None:
-            self._crashed_total += 1
-            self._last_error = worker.crash
-        if worker.failure is not None and not self._closing:
-            self._start_failed(worker.failure)
-        self._replenish()
-
-    def _replenish(self) -> None:
-        if self._closing or self._setup is None or self._backoff.waiting:
-            return
-        free = len(self._starting) + len(self._idle)
-        current = free + len(self._busy) - len(self._outdated)
-        wanted = max(self._demand - free, self._min_workers - current)
-        room = min(self._max_workers - len(self._workers), self._max_starting - len(self._starting))
-        for _ in range(min(wanted, room)):
-            if not self._backoff.waiting:
-                self._start(self._setup)
-
-    def _start(self, setup: Setup) -> None:
-        try:
-            worker = Worker(
-                setup,
-                self,
-                start_timeout_seconds=self._start_timeout_seconds,
-                clock=self._clock,
-                command=self._command,
-            )
-        except WorkerStartFailed as error:
-            self._start_failed(error)
-            return
-        self._started += 1
-        self._workers.add(worker)
-        self._starting.add(worker)
-
-    def _start_failed(self, error: WorkerStartFailed) -> None:
-        self._last_error = error.message
-        self._backoff.failed()
-        self._events.on_broken(error)
+            self._tally.crashed += 1
+            self._tally.last_error = worker.crash
+        if worker.failure is not None:
+            self._starter.failed(worker.failure)
+        self._scaler.gone(worker)
 
     def _pids(self) -> set[int]:
-        return {worker.pid for worker in self._workers}
+        return {worker.pid for worker in self._members.processes}
 
     async def _wait_until_gone(self, timeout_seconds: float) -> None:
-        if self._workers:
-            await asyncio.wait([worker.gone for worker in self._workers], timeout=timeout_seconds)
+        if self._members.processes:
+            await asyncio.wait([worker.gone for worker in self._members.processes], timeout=timeout_seconds)
 
     def _dismiss_free_workers(self) -> None:
-        for worker in self._idle:
-            worker.retire()
-        for worker in self._starting:
-            worker.kill()
-        self._idle.clear()
-        self._starting.clear()
+        """Let all go that run no job, and the others after theirs."""
+        for worker in self._members.remove_free():
+            if worker.state is WorkerState.IDLE:
+                worker.retire()
+            else:
+                worker.kill()
+        self._members.due.clear()
+        self._members.parting.update(self._members.busy.values())

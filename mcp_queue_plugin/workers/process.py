@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol, cast
@@ -14,9 +13,8 @@ from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
 from mcp_queue_plugin.model.job import ErrorInfo, Token
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind, LogChunk
-from mcp_queue_plugin.workers import warden
-from mcp_queue_plugin.workers.capture import Capture
-from mcp_queue_plugin.workers.connection import Connection
+from mcp_queue_plugin.workers.handle import ProcessHandle
+from mcp_queue_plugin.workers.lettinggo import LettingGo
 from mcp_queue_plugin.workers.protocol import (
     Broken,
     Frame,
@@ -30,10 +28,7 @@ from mcp_queue_plugin.workers.protocol import (
     decode,
     encode,
 )
-from mcp_queue_plugin.workers.spawn import WORKER_COMMAND, describe_exit, spawn
-
-TERMINATE_SECONDS = 1.0
-"""How long a worker has between SIGTERM and SIGKILL."""
+from mcp_queue_plugin.workers.spawn import WORKER_COMMAND, describe_exit
 
 RETIRE_SECONDS = 2.0
 """How long a worker that is told to go may take."""
@@ -42,7 +37,6 @@ CLOSED_SECONDS = 0.5
 """How long a process may live on after it has closed its control socket."""
 
 _NOTHING = Changes()
-_BY_NOW = float("-inf")
 
 
 class WorkerState(Enum):
@@ -80,7 +74,7 @@ class WorkerOwner(Protocol):
 
 
 class Worker:
-    """One worker process. Its death is known by its pidfd, never by the end of a stream."""
+    """One worker process, and the attempt it runs."""
 
     def __init__(
         self,
@@ -101,35 +95,48 @@ class Worker:
         """
         self.state = WorkerState.STARTING
         self.token: Token | None = None
+        self.job_id: str | None = None
+        self.jobs_done = 0
         self.failure: WorkerStartFailed | None = None
         """Why it never took a job, once it is gone."""
         self.crash: str | None = None
         """How it died, if it died unasked."""
         self._owner = owner
-        self._ran_jobs = False
         self._reason: str | None = None
         self._broken: Broken | None = None
-        self._stop_at: float | None = None
-        self._dead = False
         self._loop = asyncio.get_running_loop()
+        self.started_at = self.idle_since = self._loop.time()
+        """When it was started, and since when it has no job: times of the loop."""
+        self.start_seconds = 0.0
+        """How long it took until it was ready."""
+        self._letting_go = LettingGo(self)
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done as soon as the worker is GONE."""
-        self._process, self._pidfd, control, stdout, stderr = spawn(command)
-        self._connection = Connection(control, on_frame=self._on_frame, on_lost=self._on_lost)
-        self._capture = Capture(stdout, stderr, clock=clock, on_chunk=self._on_chunk)
-        self._loop.add_reader(self._pidfd, self._on_death)
+        self._process = ProcessHandle(
+            command,
+            clock=clock,
+            on_frame=self._on_frame,
+            on_lost=self._on_lost,
+            on_chunk=self._on_chunk,
+            on_death=self._on_death,
+        )
         self._timer = self._loop.call_later(
             start_timeout_seconds, self.kill, f"was not ready within {start_timeout_seconds:g} s"
         )
-        self._connection.send(encode(Kind.INIT, None, msgspec.json.encode(setup)))
+        self._process.send(encode(Kind.INIT, None, msgspec.json.encode(setup)))
 
     @property
     def pid(self) -> int:
         """The process id, and that of its group and session."""
         return self._process.pid
 
-    def run(self, run: Run, params: bytes) -> None:
+    def run(
+        self, run: Run, params: bytes, *, timeout_seconds: float | None = None, stop_grace_seconds: float = 0.0
+    ) -> None:
         """Give the idle worker an attempt to run.
+
+        After ``timeout_seconds`` it is asked to let go, and ``stop_grace_seconds`` later the worker is ended. It then
+        has failed as ``JobTimeout``, whatever it says of itself.
 
         Raises:
             ProtocolViolation: it does not fit into a frame; the worker stays idle.
@@ -138,22 +145,32 @@ class Worker:
         frame = encode(Kind.RUN, run, params)
         self.state = WorkerState.BUSY
         self.token = run.token
-        self._ran_jobs = True
-        self._connection.send(frame)
+        self.job_id = run.job_id
+        self._process.send(frame)
+        if timeout_seconds is not None:
+            self._letting_go.limit(timeout_seconds, stop_grace_seconds)
 
     def stop(self, grace_seconds: float) -> None:
         """Ask the running attempt to let go; after ``grace_seconds`` end the worker. A later call only hastens it."""
-        stop_at = self._loop.time() + grace_seconds
-        if self._stop_at is not None and self._stop_at <= stop_at:
-            return
-        self._stop_at = stop_at
-        self._connection.send(encode(Kind.STOP, Stop(cast("Token", self.token))))
-        self._set_timer(grace_seconds, self._terminate)
+        self._letting_go.stop(grace_seconds)
+
+    def ask_to_stop(self, timed_out_after: float | None) -> None:
+        """Tell the running attempt to let go; of a time-out its log is told first."""
+        timed_out = timed_out_after is not None
+        if timed_out:
+            self._process.add_to_log(
+                f"The attempt has run for its timeout_seconds of {timed_out_after:g} and is stopped."
+            )
+        self._process.send(encode(Kind.STOP, Stop(cast("Token", self.token), timed_out)))
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the worker's own process."""
+        self._process.terminate()
 
     def retire(self) -> None:
         """Tell the idle worker to go."""
         self.state = WorkerState.LEAVING
-        self._connection.send(encode(Kind.RETIRE, None))
+        self._process.send(encode(Kind.RETIRE, None))
         self._set_timer(RETIRE_SECONDS, self.kill)
 
     def kill(self, reason: str | None = None) -> None:
@@ -166,12 +183,12 @@ class Worker:
         if self.token is None:
             self.state = WorkerState.LEAVING
         self._timer.cancel()
-        warden.kill_tree(self.pid)
+        self._process.kill()
 
     def abandon(self) -> None:
         """Kill the worker and report nothing more of the attempt it runs."""
         self.token = None
-        self._stop_at = None
+        self._letting_go.over()
         self.kill()
 
     def _on_frame(self, frame: Frame) -> None:
@@ -190,9 +207,11 @@ class Worker:
                 raise ProtocolViolation(f"a worker sent a frame of kind {frame.kind} while {self.state.name}")
 
     def _on_ready(self, ready: Ready) -> None:
-        if not self._dead:
+        if not self._process.dead:
             self._timer.cancel()
             self.state = WorkerState.IDLE
+            self.idle_since = self._loop.time()
+            self.start_seconds = self.idle_since - self.started_at
             self._owner.worker_ready(self, ready)
 
     def _on_broken(self, broken: Broken) -> None:
@@ -204,23 +223,26 @@ class Worker:
     def _on_result(self, result: Result, payload: bytes) -> None:
         if result.token != self.token:
             return
-        self._timer.cancel()
-        self._capture.drain()
+        self._process.drain_log()
         ending = Ending(
             kind=result.kind,
             result=payload if result.has_result else None,
             error=result.error,
             completed_with_error=result.completed_with_error,
+            error_kinds=result.error_kinds,
         )
         # A SIGTERM that is under way would hit the next job.
-        fit = result.dirty is None and self._stop_at != _BY_NOW and not self._dead
+        fit = result.dirty is None and not self._letting_go.forced and not self._process.dead
         self._end(ending, result.changes, fit=fit)
-        if not fit and not self._dead:
+        if not fit and not self._process.dead:
             self.kill()
 
     def _end(self, ending: Ending, changes: Changes, *, fit: bool) -> None:
-        token, self.token = cast("Token", self.token), None
-        self._stop_at = None
+        token, self.token, self.job_id = cast("Token", self.token), None, None
+        ending = self._letting_go.verdict(ending)
+        self._letting_go.over()
+        self.jobs_done += 1
+        self.idle_since = self._loop.time()
         self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
         self._owner.worker_ended(self, token, ending, changes)
 
@@ -229,55 +251,39 @@ class Worker:
             self._owner.worker_log(self.token, chunk)
 
     def _on_lost(self, violation: ProtocolViolation | None) -> None:
-        if self._dead:
+        if self._process.dead:
             return
         if violation is not None:
             self.kill(violation.message)
-        elif self._stop_at is None and self.state is not WorkerState.LEAVING:
+        elif not self._letting_go.asked and self.state is not WorkerState.LEAVING:
             # Most likely it is about to end: how, says its exit better than we could.
             self._set_timer(CLOSED_SECONDS, lambda: self.kill("closed its control socket"))
-
-    def _terminate(self) -> None:
-        self._stop_at = _BY_NOW
-        self._process.terminate()
-        self._set_timer(TERMINATE_SECONDS, self.kill)
 
     def _set_timer(self, seconds: float, callback: Callable[[], object]) -> None:
         self._timer.cancel()
         self._timer = self._loop.call_later(seconds, callback)
 
-    def _on_death(self) -> None:
-        self._dead = True
+    def _on_death(self, returncode: int) -> None:
         self._timer.cancel()
-        # Its group goes before it is reaped: until then the number is certainly its own.
-        warden.kill_group(self.pid)
-        self._connection.drain()
-        self._capture.drain()
-        self._account_for_death(self._process.wait())
+        self._account_for_death(returncode)
+        self._letting_go.over()
         self.state = WorkerState.GONE
-        self._release()
         self._owner.worker_gone(self)
         self.gone.set_result(None)
 
     def _account_for_death(self, returncode: int) -> None:
-        if self._stop_at is not None:
+        if self._letting_go.asked:
             self._end(Ending(kind=EndingKind.STOPPED), _NOTHING, fit=False)
             return
         if self.state is WorkerState.LEAVING and self._reason is None:
             return
         text = f"the worker (pid {self.pid}) {self._reason or describe_exit(returncode)}"
-        tail = self._capture.error_tail
+        tail = self._process.error_tail
         if self.token is not None:
             error = ErrorInfo(type="WorkerCrashed", message=text, traceback_tail=tail or None)
             self._end(Ending(kind=EndingKind.CRASHED, error=error), _NOTHING, fit=False)
-        if self._ran_jobs:
+        if self.jobs_done:
             self.crash = text
         else:
             traceback = None if self._broken is None else self._broken.traceback
             self.failure = WorkerStartFailed(text, traceback=traceback, stderr_tail=tail)
-
-    def _release(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        self._connection.close()
-        self._capture.close()

@@ -132,7 +132,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str | None = None
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RUN: one attempt. The payload is the parameters, a JSON document."""
 
     token: Token
@@ -143,9 +143,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """STOP: the attempt is to let go."""
+    """STOP: the attempt is to let go, by request or because its time is over."""
 
     token: Token
+    timed_out: bool = False
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +173,7 @@ class Progress(msgspec.Struct, frozen=True):
     changes: Changes
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RESULT: the attempt's end. The payload is the result document, if ``has_result``.
 
     ``dirty`` says what the job left behind; a dirty worker is retired.
@@ -184,4 +185,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     completed_with_error: bool = False
     has_result: bool = False
+    error_kinds: tuple[str, ...] = ()
     dirty: str | None = None

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from mcp_queue_plugin.model.job import Job, Submission, Token
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mcp_queue_plugin.model.admission import Limit
+from mcp_queue_plugin.model.job import Idempotency, Job, Submission, Token
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
     Applied,
     Claim,
+    Done,
     Ending,
     EndingKind,
     Finish,
     LogChunk,
+    OnMany,
     Operation,
     Outcome,
     Refusal,
     Refused,
 )
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queues import QueueFigures
+from mcp_queue_plugin.model.states import PENDING_STATES, Status
 from mcp_queue_plugin.store.protocol import JobStore
 
 
@@ -38,6 +47,7 @@ def submission(
     command: str | None = "echo",
     owner: str | None = None,
     options: JobOptions | None = None,
+    idempotency: Idempotency | None = None,
 ) -> Submission:
     return Submission(
         job_id=job_id,
@@ -46,11 +56,20 @@ def submission(
         command=command,
         owner=owner,
         options=options or JobOptions(),
+        idempotency=idempotency,
     )
 
 
-def add(job_id: str, *, start: bool = True, params: bytes = b"{}", options: JobOptions | None = None) -> Add:
-    return Add(submission=submission(job_id, options=options), params=params, start=start)
+def add(
+    job_id: str,
+    *,
+    start: bool = True,
+    params: bytes = b"{}",
+    options: JobOptions | None = None,
+    owner: str | None = None,
+    limits: tuple[Limit, ...] = (),
+) -> Add:
+    return Add(submission=submission(job_id, owner=owner, options=options), params=params, start=start, limits=limits)
 
 
 def adopt(job_id: str) -> Adopt:
@@ -80,6 +99,13 @@ async def applied(store: JobStore, operation: Operation) -> Job:
     return found.job
 
 
+async def done(store: JobStore, operation: OnMany) -> Done:
+    """What an operation on no single job did."""
+    found = await outcome(store, operation)
+    assert isinstance(found, Done)
+    return found
+
+
 async def unchanged(store: JobStore, operation: Operation) -> Job:
     """The record after an operation that must have found it so already."""
     found = await outcome(store, operation)
@@ -97,6 +123,45 @@ async def refused(store: JobStore, operation: Operation) -> tuple[Refusal, Job |
 def claim_of(job: Job) -> Claim:
     """The claim of a queued job's next attempt."""
     return Claim(Token(uid=job.uid, attempt=job.attempt + 1))
+
+
+class Content(NamedTuple):
+    """All that can be read of a store."""
+
+    living: JobPage
+    deleted: JobPage
+    found: list[Job | None]
+    """By the ids of all of them."""
+    queued: dict[str, list[tuple[Job, bytes]]]
+    positions: Mapping[int, int]
+    """Of all that are pending."""
+    queues: Mapping[str, QueueFigures]
+    counts: Counts
+    next_due: float | None
+    oldest_queued_at: float | None
+    results: list[bytes | None]
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All records, tombstones included."""
+        return self.living.jobs + self.deleted.jobs
+
+
+async def everything(store: JobStore) -> Content:
+    living, deleted = [await store.list_jobs(JobQuery(status=status, limit=1_000)) for status in (None, Status.DELETED)]
+    jobs = living.jobs + deleted.jobs
+    return Content(
+        living=living,
+        deleted=deleted,
+        found=[await store.get(job_id) for job_id in sorted({job.job_id for job in jobs})],
+        queued={queue: list(await store.queued(queue, 1_000)) for queue in {job.options.queue for job in jobs}},
+        positions=await store.positions([job for job in living.jobs if job.state in PENDING_STATES]),
+        queues=await store.queues(),
+        counts=await store.counts(),
+        next_due=await store.next_due(),
+        oldest_queued_at=await store.oldest_queued_at(),
+        results=[await store.result(job.uid) for job in jobs],
+    )
 
 
 async def claim(store: JobStore, limit: int = 100, queue: str = "default") -> list[Job]:

@@ -1,100 +1,65 @@
-"""Whatever is done to them, SqliteStore and MemoryStore answer the same and hold the same."""
+"""Whatever is done to them, and whatever the clock does, SqliteStore and MemoryStore answer and hold the same."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from hypothesis import settings
+import msgspec
+from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from mcp_queue_plugin.model.job import ErrorInfo, Job, Token
+from mcp_queue_plugin.model.admission import Limit, is_in
+from mcp_queue_plugin.model.job import Job, Token
 from mcp_queue_plugin.model.operations import (
     Add,
-    Adopt,
     Applied,
     Changes,
     Claim,
     Delete,
-    Ending,
-    EndingKind,
+    Done,
+    Due,
     Finish,
     LogChunk,
     Operation,
+    Outcome,
+    Refused,
     Report,
+    Retry,
     Start,
     Stop,
+    Sweep,
 )
-from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobQuery
-from mcp_queue_plugin.model.states import Status
+from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.store.sqlite import SqliteStore
-from tests.contract.samples import ManualClock, claim_of, submission
+from tests.contract import strategies
+from tests.contract.coherence import assert_coherent
+from tests.contract.samples import ManualClock, claim_of, everything
+from tests.contract.strategies import HOUR, QUEUES
 
 ValueT = TypeVar("ValueT")
 
-IDS = ("a", "b", "ü")
-OWNERS = (None, "ann", "bob")
+ENDED_BADLY = (State.FAILED, State.STOPPED)
 
-ids = st.sampled_from(IDS)
-texts = st.text(max_size=5)
-options = st.builds(
-    JobOptions,
-    queue=st.sampled_from(["default", "llm"]),
-    priority=st.integers(-2, 2),
-    max_crashes=st.integers(1, 2),
-    on_interrupt=st.sampled_from(["retry", "fail"]),
-)
-submissions = st.builds(
-    submission, ids, job_type=st.sampled_from(["x", "y"]), owner=st.sampled_from(OWNERS), options=options
-)
-operations_by_id = st.one_of(
-    st.builds(Add, submission=submissions, params=st.binary(max_size=8), start=st.booleans()),
-    st.builds(Adopt, submission=submissions, params=st.binary(max_size=8), description=texts),
-    st.builds(Start, ids),
-    st.builds(Stop, ids, texts),
-    st.builds(Delete, ids, texts),
-)
-logs = st.lists(
-    st.builds(LogChunk, st.sampled_from(["stdout", "stderr"]), st.floats(0, 9), st.binary(max_size=8)), max_size=2
-).map(tuple)
-changes = st.builds(
-    Changes,
-    progress=st.none() | st.integers(-5, 105),
-    description=st.none() | texts,
-    step=st.none() | texts,
-)
-errors = st.none() | st.builds(ErrorInfo, type=texts, message=texts, code=st.none() | st.integers(-9, 9))
-endings = st.builds(
-    Ending,
-    kind=st.sampled_from(EndingKind),
-    result=st.none() | st.binary(max_size=8),
-    error=errors,
-    completed_with_error=st.booleans(),
-)
-queries = st.builds(
-    JobQuery,
-    status=st.none() | st.sampled_from(Status),
-    queue=st.sampled_from([None, "default", "llm"]),
-    job_type=st.sampled_from([None, "x"]),
-    command=st.sampled_from([None, "echo", "other"]),
-    owner=st.sampled_from(OWNERS),
-    order=st.sampled_from(["newest", "oldest"]),
-    after_uid=st.none() | st.integers(0, 9),
-    limit=st.integers(1, 4),
-)
+choices = st.integers(0, 5)
 
 
 class Equivalence(RuleBasedStateMachine):
     """The same steps on both stores; the oracle is the one in memory."""
+
+    reached: ClassVar[Counter[str]] = Counter()
+    """How often something worth a test has happened, over all runs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,8 +68,10 @@ class Equivalence(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.memory = MemoryStore(self.clock)
         self.sqlite = self.new_sqlite()
-        self.tokens: list[Token] = [Token(uid=99, attempt=1)]
+        self.numbers = itertools.count(1)
         self.on_both(lambda store: store.open())
+        self.content = self.on_both(everything)
+        """All that could be read at the last look."""
 
     def new_sqlite(self) -> SqliteStore:
         return SqliteStore(self.folder / "jobs.db", durability="normal", clock=self.clock)
@@ -113,85 +80,227 @@ class Equivalence(RuleBasedStateMachine):
         return self.runner.run(coroutine)
 
     def on_both(self, ask: Callable[[JobStore], Coroutine[Any, Any, ValueT]]) -> ValueT:
-        expected, found = self.run(ask(self.memory)), self.run(ask(self.sqlite))
+        expected, found = self.run(_both(ask(self.memory), ask(self.sqlite)))
         assert found == expected
         return expected
 
-    def apply(self, operations: list[Operation]) -> None:
-        for outcome in self.on_both(lambda store: store.apply(operations)):
-            if isinstance(outcome, Applied) and outcome.job.attempt:
-                self.tokens.append(outcome.job.token)
+    def reach(self, what: str) -> None:
+        event(what)
+        self.reached[what] += 1
+
+    def apply(self, operations: Sequence[Operation]) -> None:
+        before = self.content
+        outcomes = self.on_both(lambda store: store.apply(operations))
+        for operation, outcome in zip(operations, outcomes, strict=True):
+            self.take_note(operation, outcome)
+        self.look()
+        if all(isinstance(outcome, Refused) for outcome in outcomes):
+            assert self.content == before, "a refused operation changes nothing"
+        if len(operations) == 1:
+            self.check_limits(operations[0], outcomes[0])
+
+    def take_note(self, operation: Operation, outcome: Outcome) -> None:
+        if isinstance(outcome, Refused):
+            self.reach(f"{type(operation).__name__} refused: {outcome.refusal}")
+            return
+        if isinstance(outcome, Done):
+            if outcome.changed or outcome.removed or outcome.queue:
+                self.reach(type(operation).__name__)
+            return
+        job = outcome.job
+        if isinstance(operation, Add) and not outcome.changed:
+            self.reach("the same job again")
+        if isinstance(operation, Finish) and job.state is State.SCHEDULED:
+            self.reach("scheduled for a retry")
+        if isinstance(operation, Retry):
+            self.reach("retried")
+        for gone in outcome.evicted:
+            self.reach(f"evicted: {gone.before}")
+            assert gone.job.owner == job.owner, "nobody goes for another owner"
+            assert gone.job.uid != job.uid
+
+    def check_limits(self, operation: Operation, outcome: Outcome) -> None:
+        if isinstance(operation, Add | Retry) and isinstance(outcome, Applied) and outcome.changed:
+            for limit in operation.limits:
+                count = sum(is_in(job, limit) for job in self.content.jobs)
+                assert count <= limit.max_jobs or not is_in(outcome.job, limit)
+
+    def look(self, *, removed: int = 0) -> None:
+        """Compare all that can be read, and find every job that was there before, but for those just removed."""
+        before, self.content = self.content, self.on_both(everything)
+        uids = {job.uid for job in self.content.jobs}
+        lost = [job for job in before.jobs if job.uid not in uids]
+        assert len(lost) == removed
+        assert {job.state for job in lost} <= ENDED_STATES
 
     def teardown(self) -> None:
         self.run(self.sqlite.close())
         self.runner.close()
         shutil.rmtree(self.folder)
 
-    @rule(operations=st.lists(operations_by_id, min_size=1, max_size=4))
+    @rule(operation=strategies.limited_adds, fresh=st.sampled_from([True, True, True, False]))
+    def add(self, operation: Add, fresh: bool) -> None:
+        if fresh:
+            new = msgspec.structs.replace(operation.submission, job_id=f"job {next(self.numbers)}")
+            operation = msgspec.structs.replace(operation, submission=new)
+        self.apply([operation])
+
+    @precondition(lambda self: self.in_states(State))
+    @rule(choice=choices, change=st.sampled_from([Start, Stop, Delete]))
+    def change(self, choice: int, change: type[Start | Stop | Delete]) -> None:
+        self.apply([change(self.one_of(choice, State).job_id)])
+
+    @precondition(lambda self: self.in_states(ENDED_BADLY))
+    @rule(choice=choices, limits=strategies.limits)
+    def retry(self, choice: int, limits: tuple[Limit, ...]) -> None:
+        self.apply([Retry(job_id=self.one_of(choice, ENDED_BADLY).job_id, limits=limits)])
+
+    @rule(operations=st.lists(strategies.operations, min_size=2, max_size=5))
     def apply_group(self, operations: list[Operation]) -> None:
         self.apply(operations)
 
-    @rule(limit=st.integers(0, 3))
+    @precondition(lambda self: self.in_states([State.QUEUED]))
+    @rule(limit=st.sampled_from([9, 1]))
     def claim(self, limit: int) -> None:
-        queued = self.on_both(partial(_queued, limit))
-        self.apply([claim_of(job) for job in queued])
+        heads = [self.on_both(partial(_queued, queue, limit)) for queue in self.content.queued]
+        self.apply([claim_of(job) for queued in heads for job in queued])
 
-    @rule(age=st.integers(0, 3), attempts=st.integers(0, 2))
-    def claim_late(self, age: int, attempts: int) -> None:
-        token = self.token(age)
-        self.apply([Claim(Token(uid=token.uid, attempt=token.attempt + attempts))])
+    @precondition(lambda self: self.in_states(RUNNING_STATES))
+    @rule(choice=choices, changes=strategies.changes, log=strategies.logs)
+    def report(self, choice: int, changes: Changes, log: tuple[LogChunk, ...]) -> None:
+        self.apply([Report(token=self.one_of(choice, RUNNING_STATES).token, changes=changes, log=log)])
 
-    @rule(age=st.integers(0, 3), changes=changes, log=logs)
-    def report(self, age: int, changes: Changes, log: tuple[LogChunk, ...]) -> None:
-        self.apply([Report(token=self.token(age), changes=changes, log=log)])
+    @precondition(lambda self: self.in_states(RUNNING_STATES))
+    @rule(both=st.lists(choices, min_size=1, max_size=2), end=strategies.finishes)
+    def finish(self, both: list[int], end: Finish) -> None:
+        tokens = [self.one_of(choice, RUNNING_STATES).token for choice in both]
+        self.apply([msgspec.structs.replace(end, token=token) for token in tokens])
 
-    @rule(age=st.integers(0, 3), ending=endings, changes=changes, log=logs)
-    def finish(self, age: int, ending: Ending, changes: Changes, log: tuple[LogChunk, ...]) -> None:
-        self.apply([Finish(token=self.token(age), ending=ending, changes=changes, log=log)])
+    @precondition(lambda self: self.in_states(State))
+    @rule(choice=choices, attempts=st.integers(-1, 2), end=strategies.finishes)
+    def come_late(self, choice: int, attempts: int, end: Finish) -> None:
+        """With the token of another attempt, or of a job that does not run."""
+        job = self.one_of(choice, State)
+        token = Token(uid=job.uid, attempt=job.attempt + attempts)
+        self.apply([Claim(token), Report(token=token, changes=end.changes), msgspec.structs.replace(end, token=token)])
 
-    def token(self, age: int) -> Token:
-        """One of the last tokens given out."""
-        return self.tokens[-1 - age % len(self.tokens)]
+    def one_of(self, choice: int, states: Iterable[State]) -> Job:
+        """A job in one of ``states``."""
+        found = self.in_states(states)
+        return found[choice % len(found)]
 
-    @rule(seconds=st.floats(0.001, 100))
-    def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
+    def in_states(self, states: Iterable[State]) -> list[Job]:
+        among = frozenset(states)
+        return [job for job in self.content.jobs if job.state in among]
 
+    @rule(sweep=strategies.sweeps)
+    def sweep(self, sweep: Sweep) -> None:
+        (outcome,) = self.on_both(lambda store: store.apply([sweep]))
+        assert isinstance(outcome, Done)
+        self.take_note(sweep, outcome)
+        self.look(removed=outcome.removed)
+
+    @precondition(lambda self: self.in_states([State.SCHEDULED]))
     @rule()
-    def restart(self) -> None:
+    def wait_for_the_next(self) -> None:
+        assert self.content.next_due is not None
+        self.clock.now = max(self.clock.now, self.content.next_due)
+        self.apply([Due(9)])
+
+    @rule(seconds=st.floats(0.001, 100) | st.sampled_from([HOUR, -HOUR]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.reach("time went back" if seconds < 0 else "time passed")
+        self.look()
+
+    @rule(seconds=st.sampled_from([0.0, 0.0, HOUR, -HOUR]))
+    def restart(self, seconds: float) -> None:
+        self.clock.now += seconds
         self.run(self.sqlite.close())
         self.sqlite = self.new_sqlite()
-        self.on_both(lambda store: store.open())
+        recovered = self.on_both(lambda store: store.open())
+        for job in recovered:
+            self.reach(f"recovered: {job.state}")
+        self.look()
 
-    @rule(query=queries)
+    @rule(query=strategies.queries)
     def list_jobs(self, query: JobQuery) -> None:
         self.on_both(lambda store: store.list_jobs(query))
 
-    @precondition(lambda self: len(self.tokens) > 1)
-    @rule(age=st.integers(0, 3))
-    def read_documents(self, age: int) -> None:
-        uid = self.token(age).uid
-        self.on_both(lambda store: store.result(uid))
+    @precondition(lambda self: self.in_states(State))
+    @rule(choice=choices)
+    def read_log(self, choice: int) -> None:
+        uid = self.one_of(choice, State).uid
         self.on_both(lambda store: store.log(uid))
 
     @invariant()
-    def same_records(self) -> None:
-        self.on_both(_everything)
+    def every_record_is_coherent_and_there_once(self) -> None:
+        for job in self.content.jobs:
+            assert_coherent(job)
+        living = [job.job_id for job in self.content.living.jobs]
+        assert len(set(living)) == len(living)
+
+    @invariant()
+    def figures_are_those_of_the_jobs(self) -> None:
+        """What is counted on the way equals what is counted now."""
+        assert self.content.counts.by_state == Counter(job.state.value for job in self.content.jobs)
+        states = Counter((job.options.queue, job.state) for job in self.content.jobs)
+        for queue in QUEUES:
+            pending, running = (
+                sum(states[queue, state] for state in group) for group in (PENDING_STATES, RUNNING_STATES)
+            )
+            found = self.content.queues.get(queue)
+            assert (pending, running) == ((0, 0) if found is None else (found.pending, found.running))
+
+    @invariant()
+    def places_are_those_in_the_queue(self) -> None:
+        for queue, queued in self.content.queued.items():
+            jobs = [job for job, _ in queued]
+            assert jobs == sorted(jobs, key=lambda job: job.place)
+            assert [self.content.positions[job.uid] for job in jobs] == list(range(1, len(jobs) + 1))
+            in_queue = [job for job in self.in_states([State.QUEUED]) if job.options.queue == queue]
+            assert {job.uid for job in jobs} == {job.uid for job in in_queue}
+
+    @invariant()
+    def what_is_due_next_is_scheduled(self) -> None:
+        times = [job.not_before for job in self.content.jobs if job.not_before is not None]
+        assert self.content.next_due == min(times, default=None)
 
 
-async def _queued(limit: int, store: JobStore) -> list[Job]:
-    return [job for job, _ in await store.queued("default", limit)]
+async def _both(first: Coroutine[Any, Any, ValueT], second: Coroutine[Any, Any, ValueT]) -> tuple[ValueT, ValueT]:
+    return await first, await second
 
 
-async def _everything(store: JobStore) -> list[object]:
-    return [
-        *[await store.get(job_id) for job_id in IDS],
-        *[await store.list_jobs(JobQuery(status=status, limit=1_000)) for status in (None, Status.DELETED)],
-        *await store.queued("default", 1_000),
-        await store.counts(),
-        await store.oldest_queued_at(),
-    ]
+async def _queued(queue: str, limit: int, store: JobStore) -> list[Job]:
+    return [job for job, _ in await store.queued(queue, limit)]
 
 
-TestEquivalence = Equivalence.TestCase
-TestEquivalence.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+STEPS = settings(max_examples=120, stateful_step_count=50, deadline=None)
+
+WORTH_A_TEST = (
+    "evicted: queued",
+    "evicted: working",
+    "Add refused: queue_full",
+    "Add refused: idempotency_conflict",
+    "Add refused: already_exists",
+    "the same job again",
+    "scheduled for a retry",
+    "retried",
+    "Due",
+    "SetQueue",
+    "Sweep",
+    "recovered: queued",
+    "recovered: failed",
+    "recovered: scheduled",
+    "time went back",
+)
+
+
+def test_both_stores_are_the_same_whatever_is_done() -> None:
+    Equivalence.reached.clear()
+    for _ in range(3):
+        run_state_machine_as_test(Equivalence, settings=STEPS)
+        missed = [what for what in WORTH_A_TEST if not Equivalence.reached[what]]
+        if not missed:
+            return
+    raise AssertionError(f"none of these has happened: {missed}")

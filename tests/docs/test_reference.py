@@ -25,7 +25,7 @@ from mcp_queue_plugin.model.operations import Add
 from mcp_queue_plugin.model.queries import Counts
 from mcp_queue_plugin.settings import Settings
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.pool import WorkerStatistics
+from mcp_queue_plugin.workers.statistics import WorkerFacts, WorkerStatistics
 from tests.docs.pages import REPOSITORY, Page, table, tables
 
 COMMANDS = Page(REPOSITORY / "docs/reference/commands.md")
@@ -73,7 +73,22 @@ def test_every_key_of_a_record_is_documented() -> None:
 
 
 def test_every_key_of_the_health_report_is_documented() -> None:
-    workers = WorkerStatistics(started=0, idle=0, busy=0, starting=0, crashed_total=0, pids=(), last_error=None)
+    worker = WorkerFacts(
+        pid=1, state="idle", job_id=None, jobs_done=0, rss_bytes=None, uptime_seconds=0.0, frozen=False
+    )
+    workers = WorkerStatistics(
+        started=1,
+        idle=1,
+        busy=0,
+        starting=0,
+        crashed_total=0,
+        recycled_total=0,
+        idle_ended_total=0,
+        held_back_by=None,
+        pids=(1,),
+        last_error=None,
+        processes=(worker,),
+    )
     health = EngineHealth(
         capabilities=Capabilities(backend="sqlite", durable=True),
         counts=Counts(by_state={}),

@@ -15,13 +15,14 @@ class Counters:
         """Count on from a row of query ``read_counters``."""
         self.version: int
         self._last_uid: int
-        self.version, self._last_uid, self._rank_time, *by_state = row
+        self.rank_time: float
+        self.version, self._last_uid, self.rank_time, *by_state = row
         self.by_state = dict(zip(State, by_state, strict=True))
 
     @property
     def row(self) -> tuple[float, ...]:
         """The values of query ``write_counters``."""
-        return (self.version, self._last_uid, self._rank_time, *self.by_state.values())
+        return (self.version, self._last_uid, self.rank_time, *self.by_state.values())
 
     def next_version(self) -> int:
         """Give out the next version."""
@@ -32,11 +33,6 @@ class Counters:
         """Give out the next uid; none is ever given twice."""
         self._last_uid += 1
         return self._last_uid
-
-    def rank_time_at(self, now: float) -> float:
-        """The time for ranks, which never goes back."""
-        self._rank_time = max(self._rank_time, now)
-        return float(self._rank_time)
 
     def move(self, before: State | None, after: State | None) -> None:
         """Count a job that went from state ``before`` to ``after``; None for one that is not there."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -111,11 +111,12 @@ class Database:
             self._ownership.release()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[apsw.Connection]:
+    async def transaction(self, on_commit: Callable[[], None]) -> AsyncIterator[apsw.Connection]:
         """Hold the write lock for the body, which must not suspend, and commit at its end; an error takes all back.
 
         The commit waits for the disk in a thread, so that the caller's loop goes on meanwhile; who reads then sees
-        what was committed before.
+        what was committed before. ``on_commit`` is called when the commit has succeeded, even if the caller was
+        cancelled meanwhile.
 
         Raises:
             StoreUnavailable: something could not be read or written; nothing of the body took effect.
@@ -123,15 +124,20 @@ class Database:
         with self._translated_errors("written"):
             writer, _, commits = self._held()
             writer.execute("BEGIN IMMEDIATE")
+            commit: Future[object] | None = None
             try:
                 yield writer
-                await asyncio.get_running_loop().run_in_executor(commits, writer.execute, "COMMIT")
+                commit = commits.submit(writer.execute, "COMMIT")
+                await asyncio.wrap_future(commit)
             except BaseException:
                 # In the thread, behind a commit that a cancelled caller has left there: it may yet succeed, and then
                 # nothing is rolled back. The connection stays: to open anew would recover a failed commit's frames.
                 with suppress(apsw.Error):
                     commits.submit(writer.execute, "ROLLBACK").result()
+                if commit is not None and not commit.cancelled() and commit.exception() is None:
+                    on_commit()
                 raise
+            on_commit()
             self._checkpointer.after_commit(writer)
 
     def fetch(self, sql: str, *values: str | float) -> Sequence[Sequence[Any]]:

@@ -20,7 +20,7 @@ class Live:
         self.tallies: Counter[TallyKey] = Counter()
         self.states = {state.name: state for state in states}
         for queue, job_type, command, state, count in tally_rows:
-            for key in tally_keys_in(State(state), queue=queue, job_type=job_type, command=command):
+            for key in tally_keys_in(State(state), queue, job_type, command):
                 self.tallies[key] += count
 
     def figures(self) -> Mapping[str, QueueFigures]:
@@ -37,7 +37,7 @@ class Live:
 
 
 class Draft:
-    """What one transaction changes of it; nothing of it holds before ``commit``."""
+    """What one transaction changes of it; nothing of it holds before ``commit``, and nothing if that never comes."""
 
     def __init__(self, live: Live) -> None:
         """Begin with what is committed."""

@@ -9,6 +9,9 @@ from mcp_queue_plugin.model.places import place_of
 from mcp_queue_plugin.store.sqlite.database import Database
 from mcp_queue_plugin.store.sqlite.queries import SQL
 
+_FIRST = (float("-inf"), 0)
+"""Before every place."""
+
 
 def positions(database: Database, jobs: Sequence[Job], rank_time: float) -> Mapping[int, int]:
     """The position of each of ``jobs``, from 1, by its uid.
@@ -16,12 +19,12 @@ def positions(database: Database, jobs: Sequence[Job], rank_time: float) -> Mapp
     A page of jobs costs one walk along the queue and not one for each.
     """
     found: dict[int, int] = {}
-    queue, before, place = "", 0, (float("-inf"), 0)
-    for job in sorted(jobs, key=lambda job: (job.options.queue, place_of(job, rank_time))):
-        if job.options.queue != queue:
-            queue, before, place = job.options.queue, 0, (float("-inf"), 0)
-        here = place_of(job, rank_time)
-        ((count,),) = database.fetch(SQL["count_between"], queue, *place, *here)
-        before, place = before + count, here
-        found[job.uid] = before + 1
+    queue, before, place = "", 0, _FIRST
+    for in_queue, here, uid in sorted((job.options.queue, place_of(job, rank_time), job.uid) for job in jobs):
+        if in_queue != queue:
+            queue, before, place = in_queue, 0, _FIRST
+        if here != place:
+            ((count,),) = database.fetch(SQL["count_between"], queue, *place, *here)
+            before, place = before + count, here
+        found[uid] = before + 1
     return found

@@ -49,28 +49,28 @@ SELECT min(not_before) FROM jobs WHERE state = 'scheduled';
 
 -- name: oldest_pending
 -- Whom a limit evicts first: the owner's oldest pending jobs,
-SELECT {columns} FROM jobs WHERE status = 'pending' AND owner IS ? AND {condition} ORDER BY uid LIMIT ?;
+SELECT {columns} FROM jobs INDEXED BY jobs_living
+WHERE completed_at IS NULL AND owner IS ? AND status = 'pending' AND {condition} ORDER BY uid LIMIT ?;
 
 -- name: oldest_running
--- and then the oldest that run and were not asked to stop.
+-- and then, of the few that run, the oldest that were not asked to stop.
 SELECT {columns} FROM jobs
 WHERE status = 'running' AND state <> 'stopping' AND owner IS ? AND {condition} ORDER BY uid LIMIT ?;
 
 -- name: recoverable
 -- What the death of an owner can have left between two steps, and delays, some of which may have begun in what is
 -- now the future.
-SELECT {columns} FROM jobs
-WHERE status = 'running' OR (status = 'stopped' AND delete_requested) OR (status = 'pending' AND not_before > ?)
-ORDER BY uid;
+SELECT {columns} FROM jobs WHERE status = 'running' OR (status = 'stopped' AND delete_requested)
+UNION ALL SELECT {columns} FROM jobs WHERE state = 'scheduled' AND not_before > ?;
 
 -- name: old_finished_jobs
 -- The jobs that have ended before a time.
 SELECT {columns} FROM jobs
-WHERE state IN ('completed', 'failed', 'stopped') AND completed_at <= ? ORDER BY completed_at, uid LIMIT ?;
+WHERE completed_at <= ? AND deleted_at IS NULL ORDER BY completed_at, uid LIMIT ?;
 
 -- name: old_tombstones
 -- The jobs that were deleted before a time.
-SELECT {columns} FROM jobs WHERE state = 'deleted' AND deleted_at <= ? ORDER BY deleted_at, uid LIMIT ?;
+SELECT {columns} FROM jobs WHERE deleted_at <= ? ORDER BY deleted_at, uid LIMIT ?;
 
 -- name: delete_job
 -- Nothing of a job is left, once its documents are gone.

@@ -17,7 +17,7 @@ from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
-from mcp_queue_plugin.store.sqlite.live import Draft, Live
+from mcp_queue_plugin.store.sqlite.live import Draft
 from mcp_queue_plugin.store.sqlite.queries import SQL
 
 _IN_SCOPE = {"command": "command = ?", "job_type": "job_type = ?", "queue": "queue = ?", "all": "'' = ?"}
@@ -27,18 +27,20 @@ _DOCUMENTS = ("delete_params", "delete_result", "delete_log", "delete_idempotenc
 class SqliteRecords:
     """Implements ``store.steps.Records`` between BEGIN and COMMIT, all at one time."""
 
-    def __init__(self, connection: apsw.Connection, live: Live, *, now: float) -> None:
-        """Work in the transaction that ``connection`` is in; what it changes of ``live`` waits for ``commit``."""
+    def __init__(self, connection: apsw.Connection, draft: Draft, *, now: float) -> None:
+        """Work in the transaction that ``connection`` is in; note in ``draft`` what it changes beside the tables."""
         self._execute = connection.execute
         self._counters = Counters(self._fetch("read_counters")[0])
-        self._draft = Draft(live)
+        self._draft = draft
         self._now = now
+        self._rank_time = max(self._counters.rank_time, now)
         self._dirty = False
 
     def recoverable(self) -> list[Job]:
-        """The jobs that were left between two steps."""
-        candidates = [rows.decode_job(row) for row in self._fetch("recoverable", self._now)]
-        return [job for job in candidates if decide.needs_recovery(job, now=self._now)]
+        """The jobs that were left between two steps, the oldest first."""
+        candidates = (rows.decode_job(row) for row in self._fetch("recoverable", self._now))
+        left = (job for job in candidates if decide.needs_recovery(job, now=self._now))
+        return sorted(left, key=lambda job: job.uid)
 
     def flush(self, *, always: bool) -> None:
         """Write what is written once per transaction; ``always`` writes even if nothing has changed."""
@@ -47,13 +49,9 @@ class SqliteRecords:
         if self._dirty or always:
             self._execute(SQL["write_counters"], self._counters.row)
 
-    def commit(self) -> None:
-        """Let the tallies hold: the transaction is committed."""
-        self._draft.commit()
-
     def moment(self) -> Moment:
         """When the next change happens, and the version it will have."""
-        return Moment(self._now, self._counters.rank_time_at(self._now), self._counters.version + 1)
+        return Moment(self._now, self._rank_time, self._counters.version + 1)
 
     def find(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""
@@ -73,9 +71,9 @@ class SqliteRecords:
         """The first of those that ``limit`` counts and ``owner`` owns, in ``eviction_order``."""
         found: list[Job] = []
         for query in ("oldest_pending", "oldest_running"):
-            sql = SQL[query].format(condition=_IN_SCOPE[limit.scope])
-            rest = count - len(found)
-            found += [rows.decode_job(row) for row in self._execute(sql, (owner, limit.name, rest)).fetchall()]
+            if (rest := count - len(found)) > 0:
+                sql = SQL[query].format(condition=_IN_SCOPE[limit.scope])
+                found += [rows.decode_job(row) for row in self._execute(sql, (owner, limit.name, rest)).fetchall()]
         return found
 
     def due(self, count: int) -> Sequence[Job]:
@@ -147,6 +145,7 @@ class SqliteRecords:
 
     def _move(self, before: Job | None, after: Job | None) -> None:
         self._dirty = True
+        self._counters.rank_time = self._rank_time
         self._draft.move(before, after)
         self._counters.move(None if before is None else before.state, None if after is None else after.state)
 

@@ -15,7 +15,7 @@ from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.store.sqlite import listing, positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
-from mcp_queue_plugin.store.sqlite.live import Live
+from mcp_queue_plugin.store.sqlite.live import Draft, Live
 from mcp_queue_plugin.store.sqlite.queries import SQL
 from mcp_queue_plugin.store.sqlite.records import SqliteRecords
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
@@ -78,8 +78,7 @@ class SqliteStore:
                 [rows.decode_queue(row) for row in self._database.fetch(SQL["queues"])],
             )
             async with self._transaction(always=True) as records:
-                steps = Steps(records)
-                return [steps.recover(job) for job in records.recoverable()]
+                return Steps(records).recover(records.recoverable(), list(self._live.states.values()))
         except BaseException:
             self._database.close(remove=False)
             raise
@@ -132,8 +131,8 @@ class SqliteStore:
 
     async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
         """At which place of its queue each pending job stands, from 1, or would if it were queued now."""
-        rank_time = Counters(self._database.fetch(SQL["read_counters"])[0]).rank_time_at(self._clock())
-        return positions.positions(self._database, jobs, rank_time)
+        counters = Counters(self._database.fetch(SQL["read_counters"])[0])
+        return positions.positions(self._database, jobs, max(counters.rank_time, self._clock()))
 
     async def queues(self) -> Mapping[str, QueueFigures]:
         """Every queue that has a state or a job that has not ended."""
@@ -141,11 +140,11 @@ class SqliteStore:
 
     @asynccontextmanager
     async def _transaction(self, *, always: bool) -> AsyncIterator[SqliteRecords]:
-        async with self._database.transaction() as connection:
-            records = SqliteRecords(connection, self._live, now=self._clock())
+        draft = Draft(self._live)
+        async with self._database.transaction(draft.commit) as connection:
+            records = SqliteRecords(connection, draft, now=self._clock())
             yield records
             records.flush(always=always)
-        records.commit()
 
     def _single(self, query: str) -> float | None:
         ((value,),) = self._database.fetch(SQL[query])

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from mcp_proxy_adapter.commands.hooks import hooks
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobError
+from msgspec.structs import replace
 
 from mcp_queue_plugin.adapter.health import STARVED_MARKER, health_report
 from mcp_queue_plugin.adapter.results import (
@@ -32,10 +33,11 @@ from mcp_queue_plugin.errors import (
 from mcp_queue_plugin.model.job import ErrorInfo, Job
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import Counts, LogEntry, LogPage
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import Settings, load_settings
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.pool import WorkerStatistics
+from mcp_queue_plugin.workers.statistics import WorkerFacts, WorkerStatistics
 
 NOW = 1_000_000.0
 
@@ -171,7 +173,19 @@ def health(**fields: Any) -> EngineHealth:
     known: dict[str, Any] = {
         "capabilities": Capabilities(backend="sqlite", durable=True, path="/x/queue.db"),
         "counts": Counts(by_state={}),
-        "workers": WorkerStatistics(started=1, idle=1, busy=0, starting=0, crashed_total=0, pids=(1,), last_error=None),
+        "workers": WorkerStatistics(
+            started=1,
+            idle=1,
+            busy=0,
+            starting=0,
+            crashed_total=0,
+            recycled_total=0,
+            idle_ended_total=0,
+            held_back_by=None,
+            pids=(1,),
+            last_error=None,
+            processes=(),
+        ),
         "max_concurrent_jobs": 10,
         "queues": (),
         "jobs_ready": True,
@@ -238,12 +252,25 @@ def test_a_queue_that_is_both_starved_and_in_trouble_says_both_once() -> None:
     assert issues == ["no worker starts", f"{STARVED_MARKER}: none runs of 1 queued; the oldest was added 31 s ago"]
 
 
+def test_a_frozen_worker_is_an_issue_that_names_it_and_its_job() -> None:
+    facts = WorkerFacts(pid=7, state="busy", job_id="j", jobs_done=3, rss_bytes=1, uptime_seconds=2.0, frozen=True)
+    processes = (facts, replace(facts, pid=8, frozen=False), replace(facts, pid=9, state="idle", job_id=None))
+    workers = replace(health().workers, processes=processes)
+    report = health_report(health(workers=workers), settings(), NOW)
+    assert report["status"] == "degraded"
+    assert report["issues"][:-1] == [
+        "the worker with pid 7 (busy, with job j) is frozen: stopped by a signal, or stuck in I/O",
+        "the worker with pid 9 (idle) is frozen: stopped by a signal, or stuck in I/O",
+    ]
+    assert report["workers"]["processes"][0]["job_id"] == "j"
+
+
 def test_a_store_in_memory_is_a_private_temporary_file() -> None:
     first, second = engine_options(settings()), engine_options(settings(in_memory=True, registry_path="/x/queue.db"))
     assert first.temporary
     assert second.temporary
     assert first.path != second.path
-    assert (first.durability, first.max_concurrent_jobs, first.min_workers) == ("normal", 10, 1)
+    assert (first.durability, first.max_concurrent_jobs, first.workers.min_workers) == ("normal", 10, 1)
 
 
 def test_a_durable_store_lies_at_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,9 +279,32 @@ def test_a_durable_store_lies_at_its_path(tmp_path: Path, monkeypatch: pytest.Mo
     assert (options.path, options.temporary, options.durability) == (str(tmp_path / "var/queue.db"), False, "full")
 
 
+def test_the_settings_of_the_workers_become_their_rules() -> None:
+    workers = {
+        "min": 2,
+        "start_timeout_seconds": 3.0,
+        "idle_timeout_seconds": 4.0,
+        "recycle_after_jobs": 5,
+        "recycle_rss_mb": 6,
+        "min_free_memory_mb": 7,
+        "max_load_per_core": 8.5,
+    }
+    found = engine_options(load_settings({"queue_plugin": {"workers": workers}}, environ={})).workers
+    assert found == WorkerRules(
+        min_workers=2,
+        start_timeout_seconds=3.0,
+        idle_timeout_seconds=4.0,
+        recycle_after_jobs=5,
+        recycle_rss_bytes=6 * 1024 * 1024,
+        min_free_memory_bytes=7 * 1024 * 1024,
+        max_load_per_core=8.5,
+    )
+    assert engine_options(load_settings({}, environ={})).workers == WorkerRules()
+
+
 def test_no_more_workers_are_kept_than_jobs_may_run() -> None:
     config = {"queue_manager": {"max_concurrent_jobs": 2}, "queue_plugin": {"workers": {"min": 8}}}
-    assert engine_options(load_settings(config, environ={})).min_workers == 2
+    assert engine_options(load_settings(config, environ={})).workers.min_workers == 2
 
 
 def test_a_worker_is_set_up_as_the_server_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.protocol import Ready, Setup
@@ -29,13 +30,13 @@ DISK_FULL = "the disk is full"
 
 def options(**changes: Any) -> EngineOptions:
     """Options of an engine with one worker and a store that goes with it."""
+    rules = {name: changes.pop(name) for name in WorkerRules.__struct_fields__ if name in changes}
     values: dict[str, Any] = {
         "path": "",
         "durability": "normal",
         "temporary": True,
         "max_concurrent_jobs": 1,
-        "min_workers": 1,
-        "start_timeout_seconds": WAIT_SECONDS,
+        "workers": WorkerRules(**{"start_timeout_seconds": WAIT_SECONDS, **rules}),
     }
     return EngineOptions(**{**values, **changes})
 

@@ -18,6 +18,10 @@ def echo(value: Any) -> Any:
     return value
 
 
+def pid(_: None) -> int:
+    return os.getpid()
+
+
 def fail(message: str) -> None:
     raise ValueError(message)
 

@@ -8,8 +8,6 @@ import msgspec
 import pytest
 
 from mcp_queue_plugin.model import decide
-from mcp_queue_plugin.model.decide import Moment
-from mcp_queue_plugin.model.endings import INTERRUPTED
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, Token
 from mcp_queue_plugin.model.operations import (
     ById,
@@ -30,13 +28,14 @@ from mcp_queue_plugin.model.options import JobOptions, OnInterrupt
 from mcp_queue_plugin.model.states import ENDED_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.model.transitions import TRANSITIONS, Event
 from tests.contract.samples import add, adopt
+from tests.unit.model.jobs import at, job_in
 
 NOW = 50.0
 TOKEN = Token(uid=1, attempt=1)
 INTERRUPTS: tuple[OnInterrupt, ...] = ("retry", "fail")
 OPTIONS = [
-    JobOptions(on_interrupt=on_interrupt, max_crashes=max_crashes)
-    for on_interrupt, max_crashes in itertools.product(INTERRUPTS, (1, 2))
+    JobOptions(on_interrupt=on_interrupt, max_crashes=max_crashes, max_retries=max_retries)
+    for on_interrupt, max_crashes, max_retries in itertools.product(INTERRUPTS, (1, 2), (0, 1))
 ]
 EVENTS = {
     EndingKind.COMPLETED: Event.COMPLETE,
@@ -48,13 +47,12 @@ EVENTS = {
 }
 
 
-def _name(options: JobOptions) -> str:
-    return f"{options.on_interrupt}-{options.max_crashes}"
-
-
-def job_in(state: State, options: JobOptions | None = None, **fields: object) -> Job:
-    job = decide.add(add("a", options=options), uid=1, at=Moment(1.0, 1.0, 1))
-    return msgspec.structs.replace(job, state=state, attempt=1, **fields)
+def _event(before: Job, ending: Ending, found: Job | Refused) -> Event:
+    """What happened. An error that a command returned and that is tried again has failed, as one that was raised."""
+    if before.state is State.STOPPING:
+        return Event.END_STOPPED
+    is_retried = isinstance(found, Job) and found.state is State.SCHEDULED
+    return Event.FAIL if is_retried and ending.completed_with_error else EVENTS[ending.kind]
 
 
 def finish(kind: EndingKind, **ending: object) -> Finish:
@@ -64,7 +62,7 @@ def finish(kind: EndingKind, **ending: object) -> Finish:
 def _decide(operation: ById | ByToken, job: Job) -> Job | Refused:
     if isinstance(operation, Claim | Report | Finish):
         return decide.by_token(operation, job, now=NOW)
-    return decide.by_id(operation, job, at=Moment(NOW, NOW, 9))
+    return decide.by_id(operation, job, at=at(NOW))
 
 
 def decided(operation: ById | ByToken, job: Job) -> Job:
@@ -95,13 +93,38 @@ def test_an_operation_by_id_follows_the_table(state: State, operation: ById, eve
 
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("kind", EndingKind)
-@pytest.mark.parametrize("options", OPTIONS, ids=_name)
-def test_an_ending_follows_the_table(state: State, kind: EndingKind, options: JobOptions) -> None:
-    job = job_in(state, options)
-    event = Event.END_STOPPED if state is State.STOPPING else EVENTS[kind]
-    found = _decide(finish(kind), job)
-    _check(job, event, found)
-    assert isinstance(found, Refused) == (state not in RUNNING_STATES)
+def test_an_ending_follows_the_table(state: State, kind: EndingKind) -> None:
+    for options, with_error in itertools.product(OPTIONS, (False, True)):
+        job, operation = job_in(state, options), finish(kind, completed_with_error=with_error)
+        found = _decide(operation, job)
+        _check(job, _event(job, operation.ending, found), found)
+        assert isinstance(found, Refused) == (state not in RUNNING_STATES)
+
+
+def test_every_following_state_of_the_table_is_reached_by_an_ending() -> None:
+    """But for what asks and answers, which no operation does yet."""
+    reached: dict[tuple[State, Event], set[State]] = {}
+    for state, kind, options, with_error in itertools.product(RUNNING_STATES, EndingKind, OPTIONS, (False, True)):
+        job, operation = job_in(state, options), finish(kind, completed_with_error=with_error)
+        found = decided(operation, job)
+        reached.setdefault((state, _event(job, operation.ending, found)), set()).add(found.state)
+    by_ending = {*EVENTS.values()}
+    assert reached == {key: states for key, states in TRANSITIONS.items() if key[1] in by_ending}
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_retry_follows_the_table(state: State) -> None:
+    job = job_in(state, completed_at=40.0)
+    assert decide.may_retry(job) is ((state, Event.RETRY) in TRANSITIONS)
+    if decide.may_retry(job):
+        _check(job, Event.RETRY, decide.retry(job, at=at(NOW)))
+
+
+def test_a_job_that_is_due_follows_the_table() -> None:
+    job = job_in(State.SCHEDULED, not_before=40.0, queued_at=30.0)
+    found = decide.due(job, at=at(NOW))
+    _check(job, Event.DUE, found)
+    assert (found.not_before, found.queued_at, found.order) == (None, NOW, 9)
 
 
 @pytest.mark.parametrize("state", State)
@@ -132,49 +155,10 @@ def test_a_claim_of_another_attempt_than_the_next_is_stale(attempt: int) -> None
     assert _decide(Claim(Token(uid=1, attempt=attempt)), job) == Refused(Refusal.STALE_TOKEN, job)
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("delete_requested", [False, True])
-@pytest.mark.parametrize("options", OPTIONS, ids=_name)
-def test_a_recovery_leaves_nothing_between_two_steps(state: State, delete_requested: bool, options: JobOptions) -> None:
-    job = job_in(state, options, delete_requested=delete_requested)
-    if decide.needs_recovery(job, now=NOW):
-        recovered = decide.recover(job, now=NOW)
-        assert recovered != job
-        assert not decide.needs_recovery(recovered, now=NOW)
-    else:
-        assert job.state not in RUNNING_STATES
-
-
-@pytest.mark.parametrize(
-    ("on_interrupt", "crashes", "expected"),
-    [("retry", 0, State.QUEUED), ("retry", 1, State.FAILED), ("fail", 0, State.FAILED)],
-)
-def test_what_a_dead_owner_left_running_runs_again_or_fails(
-    on_interrupt: OnInterrupt, crashes: int, expected: State
-) -> None:
-    options = JobOptions(on_interrupt=on_interrupt, max_crashes=2)
-    recovered = decide.recover(job_in(State.WORKING, options, crashes=crashes), now=NOW)
-    assert (recovered.state, recovered.crashes) == (expected, crashes + 1)
-    if expected is State.FAILED:
-        assert recovered.error is not None
-        assert recovered.error.type == ("Interrupted" if on_interrupt == "fail" else "WorkerCrashed")
-
-
-def test_a_released_job_that_must_not_run_again_fails() -> None:
-    found = decided(finish(EndingKind.RELEASED), job_in(State.WORKING, JobOptions(on_interrupt="fail")))
-    assert (found.state, found.error, found.crashes) == (State.FAILED, INTERRUPTED, 0)
-
-
-def test_a_stopping_jobs_delete_is_finished_by_the_recovery() -> None:
-    job = job_in(State.STOPPING, reason="no longer wanted", delete_requested=True)
-    recovered = decide.recover(job, now=NOW)
-    assert (recovered.state, recovered.reason) == (State.DELETED, "no longer wanted")
-
-
 def test_a_new_job_is_created_queued_or_already_running() -> None:
-    created = decide.add(add("a", start=False), uid=4, at=Moment(NOW, NOW, 7))
-    queued = decide.add(add("a"), uid=4, at=Moment(NOW, NOW, 7))
-    running = decide.add(adopt("a"), uid=4, at=Moment(NOW, NOW, 7))
+    created = decide.add(add("a", start=False), uid=4, at=at(NOW, 7))
+    queued = decide.add(add("a"), uid=4, at=at(NOW, 7))
+    running = decide.add(adopt("a"), uid=4, at=at(NOW, 7))
     assert [job.state for job in (created, queued, running)] == [State.CREATED, State.QUEUED, State.WORKING]
     assert (queued.uid, queued.version, queued.order, queued.created_at) == (4, 7, 7, NOW)
     assert (running.token, running.started_at, running.description) == (Token(4, 1), NOW, "runs in the server")
@@ -189,7 +173,7 @@ def test_a_start_gives_the_place_in_the_queue_once() -> None:
 
 @pytest.mark.parametrize("operation", [Start("a"), Stop("a"), Delete("a")], ids=str)
 def test_no_job_is_not_found(operation: ById) -> None:
-    assert decide.by_id(operation, None, at=Moment(NOW, NOW, 9)) == Refused(Refusal.NOT_FOUND)
+    assert decide.by_id(operation, None, at=at(NOW)) == Refused(Refusal.NOT_FOUND)
 
 
 @pytest.mark.parametrize("operation", [Start("a"), Stop("a")], ids=str)
@@ -232,13 +216,3 @@ def test_another_attempts_token_is_stale(token: Token) -> None:
     operation = Finish(token=token, ending=Ending(kind=EndingKind.COMPLETED))
     assert _decide(operation, job) == Refused(Refusal.STALE_TOKEN, job)
     assert decide.by_token(operation, None, now=NOW) == Refused(Refusal.STALE_TOKEN)
-
-
-def test_a_completion_is_at_a_hundred_percent() -> None:
-    found = decided(finish(EndingKind.COMPLETED, result=b"1", completed_with_error=True), job_in(State.WORKING))
-    assert (found.progress, found.has_result, found.completed_with_error) == (100, True, True)
-
-
-def test_a_job_may_stop_itself() -> None:
-    found = decided(finish(EndingKind.STOPPED), job_in(State.WORKING))
-    assert (found.state, found.reason, found.completed_at) == (State.STOPPED, "the job stopped itself", NOW)

@@ -16,6 +16,8 @@ class FaultyVfs(apsw.VFS):
         self.name = name
         self.faults: dict[str, Exception | threading.Event] = {}
         """What to raise or to wait for, by the call (``write``, ``sync``, ``read``) and the end of the file's name."""
+        self.hangs = threading.Event()
+        """Set once a call waits."""
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 (SQLite's)
         return _FaultyFile(self, name, flags)
@@ -26,6 +28,7 @@ class FaultyVfs(apsw.VFS):
             if call == failing_call and file_name.endswith(ending):
                 if isinstance(fault, Exception):
                     raise fault
+                self.hangs.set()
                 assert fault.wait(timeout=10)
 
 

@@ -11,10 +11,14 @@ import apsw
 import pytest
 
 from mcp_queue_plugin.errors import StoreUnavailable
-from mcp_queue_plugin.model.operations import Add, Delete
+from mcp_queue_plugin.model.admission import Limit
+from mcp_queue_plugin.model.operations import Add, Applied, Delete, EndingKind, Operation, Refusal, SetQueue
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.queues import QueueFigures, QueueState
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import SqliteStore, database
-from tests.contract.samples import add, applied, claim, finish, submission
+from tests.contract.samples import add, applied, claim, everything, finish, outcome, refused, run_new, submission
 from tests.unit.store.conftest import NewStore
 from tests.unit.store.faults import FaultyVfs
 
@@ -56,6 +60,38 @@ async def test_a_failed_commit_changes_nothing_and_the_next_one_succeeds(
     assert await again.open() == []
     page = await again.list_jobs(JobQuery())
     assert [job.job_id for job in page.jobs] == ["second", "first"]
+
+
+TWO = Limit(scope="all", max_jobs=2, overflow="reject")
+
+
+@pytest.mark.parametrize("call", FAULTS)
+async def test_after_a_failed_commit_tallies_and_queues_are_as_they_were(
+    call: str, vfs: FaultyVfs, new_store: NewStore
+) -> None:
+    store = new_store(vfs=vfs.name)
+    await store.open()
+    job = await run_new(store, "running")
+    await applied(store, add("waiting"))
+    before = await everything(store)
+    vfs.faults[call] = FAULTS[call]
+    evicting = Limit(scope="all", max_jobs=1)
+    with pytest.raises(StoreUnavailable):
+        await store.apply(
+            [
+                finish(job.token, EndingKind.FAILED),
+                SetQueue("default", paused=True),
+                add("lost", params=b"x" * 10_000, limits=(evicting,)),
+            ]
+        )
+    vfs.faults.clear()
+    assert await everything(store) == before
+    assert await refused(store, add("third", limits=(TWO,))) == (Refusal.QUEUE_FULL, None)
+    ended = await outcome(store, finish(job.token, EndingKind.FAILED))
+    assert isinstance(ended, Applied)
+    assert ended.queue is not None
+    assert (ended.queue.consecutive_failures, ended.queue.paused) == (1, False)
+    await applied(store, add("third", limits=(TWO,)))
 
 
 async def test_the_error_says_what_failed_and_what_to_do(vfs: FaultyVfs, new_store: NewStore, path: Path) -> None:
@@ -147,6 +183,31 @@ async def test_a_cancelled_group_is_committed_or_not_but_never_half(new_store: N
         found = [await store.get(f"{number} {half}") for half in "ab"]
         assert (found[0] is None) == (found[1] is None)
         await applied(store, add(f"{number} after"))
+        assert (await store.queues())["default"].pending == (await store.counts()).of(State.QUEUED)
+
+
+async def test_a_commit_that_outlives_its_cancelled_caller_counts(vfs: FaultyVfs, new_store: NewStore) -> None:
+    store = new_store(vfs=vfs.name)
+    await store.open()
+    job = await run_new(store, "running")
+    vfs.faults["sync -wal"] = disk_is_ready = threading.Event()
+    waiting = add("waiting", options=JobOptions(queue="llm"))
+    group: list[Operation] = [finish(job.token), waiting, SetQueue("llm", paused=True)]
+    commit = asyncio.ensure_future(store.apply(group))
+    assert await asyncio.to_thread(vfs.hangs.wait, 10)
+    assert (await store.queues())["default"].running == 1
+    commit.cancel()
+    disk_is_ready.set()
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+    assert (await store.get("waiting")) is not None
+    found = await store.queues()
+    assert found["llm"] == QueueFigures(state=QueueState(name="llm", paused=True), pending=1)
+    assert (found["default"].running, found["default"].state.processed_total) == (0, 1)
+    await store.close()
+    again = new_store(vfs=vfs.name)
+    await again.open()
+    assert await again.queues() == found
 
 
 async def test_who_reads_during_a_commit_sees_what_was_committed_before(vfs: FaultyVfs, new_store: NewStore) -> None:
@@ -157,6 +218,7 @@ async def test_who_reads_during_a_commit_sees_what_was_committed_before(vfs: Fau
     await asyncio.sleep(0)
     assert await store.get("a") is None
     assert (await store.counts()).by_state == {}
+    assert await store.queues() == {}
     assert not commit.done()
     disk_is_ready.set()
     await commit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import apsw
@@ -12,10 +13,12 @@ from mcp_queue_plugin.errors import StoreRefused
 from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import rows
 from mcp_queue_plugin.store.sqlite.header import APPLICATION_ID
 from mcp_queue_plugin.store.sqlite.queries import SQL
+from mcp_queue_plugin.store.sqlite.records import _IN_SCOPE
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
 from tests.contract.samples import add, applied
 from tests.unit.store.conftest import NewStore
@@ -55,27 +58,84 @@ def test_there_is_a_counter_per_state(connection: apsw.Connection) -> None:
     assert columns == ["id", "version", "last_uid", "rank_time", *State]
 
 
-@pytest.mark.parametrize(
-    ("query", "conditions", "index"),
-    [
-        ("queued_jobs", "", "jobs_queued"),
-        ("last_job", "", "jobs_named"),
-        ("recoverable", "", "jobs_listed"),
-        ("log_chunks", "", "log_chunks_of_job"),
-        ("list_newest", "status = ?", "jobs_listed"),
-        ("list_oldest", "status = ? AND uid > ?", "jobs_listed"),
-        ("list_newest", "status <> ? AND owner = ?", "jobs_owned"),
-        ("list_newest", "status <> ?", "SCAN jobs"),
-    ],
-)
+def test_the_columns_of_a_queue_are_the_fields_of_its_state(connection: apsw.Connection) -> None:
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(queues)").fetchall()]
+    assert columns == list(QueueState.__struct_fields__)
+
+
+def test_a_queues_state_survives_its_row(connection: apsw.Connection) -> None:
+    state = QueueState(
+        name="täglich",
+        paused=True,
+        consecutive_failures=3,
+        ended_at=1.1,
+        average_seconds=0.1 + 0.2,
+        processed_total=2**40,
+        failed_total=4,
+    )
+    for expected in (QueueState(name="täglich"), state):
+        connection.execute(SQL["put_queue"], rows.encode_queue(expected))
+        (row,) = connection.execute(SQL["queues"]).fetchall()
+        assert rows.decode_queue(row) == expected
+
+
+PLANS = [
+    ("job_by_uid", "", ["INTEGER PRIMARY KEY"]),
+    ("last_job", "", ["jobs_named (job_id=?)"]),
+    ("queued_jobs", "", ["jobs_queued (queue=?)", "params USING INTEGER PRIMARY KEY"]),
+    ("count_between", "", ["COVERING INDEX jobs_queued (queue=? AND (rank,order)>(?,?) AND (rank,order)<(?,?))"]),
+    ("oldest_queued_at", "", ["COVERING INDEX jobs_queued"]),
+    ("due_jobs", "", ["jobs_scheduled (not_before<?)"]),
+    ("next_due", "", ["COVERING INDEX jobs_scheduled"]),
+    *(("oldest_pending", condition, ["jobs_living (owner=?)"]) for condition in _IN_SCOPE.values()),
+    *(("oldest_running", condition, ["jobs_listed (status=?)"]) for condition in _IN_SCOPE.values()),
+    ("recoverable", "", ["jobs_listed (status=?)", "jobs_listed (status=?)", "jobs_scheduled (not_before>?)"]),
+    ("old_finished_jobs", "", ["jobs_finished (completed_at<?)"]),
+    ("old_tombstones", "", ["jobs_deleted (deleted_at<?)"]),
+    ("same_submission", "", ["idempotency_keys_of_subject (key=? AND subject=?)", "jobs USING INTEGER PRIMARY KEY"]),
+    ("delete_idempotency_key", "", ["INTEGER PRIMARY KEY"]),
+    ("log_chunks", "", ["log_chunks_of_job (uid=?)"]),
+    ("list_newest", "status = ?", ["jobs_listed (status=?)"]),
+    ("list_oldest", "status = ? AND uid > ?", ["jobs_listed (status=? AND rowid>?)"]),
+    ("list_newest", "status <> ? AND owner = ?", ["jobs_owned (owner=?)"]),
+    ("list_newest", "status <> ?", ["SCAN jobs"]),
+    ("tallies", "", ["jobs_listed (status=?)", "TEMP B-TREE FOR GROUP BY"]),
+]
+
+
+@pytest.mark.parametrize(("query", "conditions", "steps"), PLANS)
 def test_a_query_reads_only_what_it_answers(
-    connection: apsw.Connection, query: str, conditions: str, index: str
+    connection: apsw.Connection, query: str, conditions: str, steps: list[str]
 ) -> None:
-    sql = SQL[query].format(conditions=conditions)
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [1] * sql.count("?")).fetchall()
-    steps = " / ".join(str(row[3]) for row in plan)
-    assert index in steps
-    assert ("TEMP B-TREE" in steps) == (query == "recoverable")
+    """In the order that it answers in: nothing but the one count at the start is sorted apart."""
+    # As the store plans them: without a look at the values.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    sql = SQL[query].format(conditions=conditions, condition=conditions)
+    rows_of_plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [1] * sql.count("?")).fetchall()
+    found = [str(row[3]) for row in rows_of_plan]
+    reading = [step for step in found if step.startswith(("SEARCH", "SCAN", "USE TEMP"))]
+    assert len(reading) == len(steps)
+    for step, expected in zip(reading, steps, strict=True):
+        assert expected in step
+
+
+def test_an_index_is_no_larger_than_what_it_serves(connection: apsw.Connection) -> None:
+    """Each partial index holds the jobs of its states and no others."""
+    connection.execute(SQL["insert_job"], rows.encode_job(decide.add(add("queued"), uid=1, at=Moment(1.0, 1.0, 1))))
+    for uid, (state, fields) in enumerate(_OF_INDEX.values(), start=2):
+        job = decide.add(add(str(uid)), uid=uid, at=Moment(1.0, 1.0, uid))
+        connection.execute(SQL["insert_job"], rows.encode_job(msgspec.structs.replace(job, state=state, **fields)))
+    for index, (state, _) in _OF_INDEX.items():
+        (condition,) = re.findall(rf"CREATE INDEX {index} ON jobs \(\w+\) WHERE (.*);", MIGRATIONS[0])
+        found = connection.execute(f"SELECT state FROM jobs WHERE {condition}").fetchall()
+        assert found == [(state.value,)]
+
+
+_OF_INDEX: dict[str, tuple[State, dict[str, float]]] = {
+    "jobs_scheduled": (State.SCHEDULED, {"not_before": 5.0}),
+    "jobs_finished": (State.STOPPED, {"completed_at": 5.0}),
+    "jobs_deleted": (State.DELETED, {"completed_at": 5.0, "deleted_at": 6.0}),
+}
 
 
 def _content(path: Path) -> bytes:

@@ -17,7 +17,10 @@ from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
+from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.workers.pool import WorkerPool
+from mcp_queue_plugin.workers.process import WorkerState
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 from tests.unit.workers import jobs, mischief
 
@@ -66,11 +69,17 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def pending_timers() -> list[asyncio.TimerHandle]:
+    """What the running loop will do later: nothing at all, if nothing is polled."""
+    scheduled: list[asyncio.TimerHandle] = vars(asyncio.get_running_loop())["_scheduled"]
+    return [timer for timer in scheduled if not timer.cancelled()]
+
+
 class Harness:
     """A pool and what it told: endings, log and progress by token."""
 
     def __init__(self, **options: Any) -> None:
-        settings = {"max_workers": 1, "min_workers": 1, "start_timeout_seconds": 20.0, **options}
+        rules = {name: options.pop(name) for name in WorkerRules.__struct_fields__ if name in options}
         self.endings: dict[Token, Ending] = {}
         self.ended_with: dict[Token, Changes] = {}
         self.progress: dict[Token, list[Changes]] = {}
@@ -80,7 +89,12 @@ class Harness:
         self.idle_calls = 0
         self._uid = 0
         self._any_end = asyncio.Event()
-        self.pool = WorkerPool(events=self, clock=system_clock(), **settings)
+        self.pool = WorkerPool(
+            events=self,
+            clock=system_clock(),
+            rules=WorkerRules(**{"start_timeout_seconds": 20.0, **rules}),
+            **{"max_workers": 1, **options},
+        )
 
     def on_idle(self) -> None:
         self.idle_calls += 1
@@ -105,14 +119,15 @@ class Harness:
     def on_broken(self, error: WorkerStartFailed) -> None:
         self.broken.append(error)
 
-    async def start(self, target: str, value: Any = None) -> Token:
-        """Run a function of ``jobs`` or ``mischief`` as soon as a worker is free."""
-        await until(lambda: self.pool.idle_count)
+    async def start(self, target: str, value: Any = None, **options: Any) -> Token:
+        """Run a function of ``jobs`` or ``mischief`` as soon as a worker is free; ``options`` are the job's."""
+        job_options = JobOptions(**options)
+        await until(lambda: self.pool.free(job_options.isolation))
         self._uid += 1
         token = Token(self._uid, 1)
         module = jobs if hasattr(jobs, target) else mischief
         call = Run(token=token, job_id=f"job-{token.uid}", job_type="test", target=f"{module.__name__}:{target}")
-        self.pool.run(call, json.dumps(value).encode())
+        self.pool.run(call, json.dumps(value).encode(), job_options)
         return token
 
     async def ending(self, token: Token) -> Ending:
@@ -122,12 +137,12 @@ class Harness:
                 await self._any_end.wait()
         return self.endings[token]
 
-    async def end(self, target: str, value: Any = None) -> Ending:
-        return await self.ending(await self.start(target, value))
+    async def end(self, target: str, value: Any = None, **options: Any) -> Ending:
+        return await self.ending(await self.start(target, value, **options))
 
-    async def result(self, target: str, value: Any = None) -> Any:
+    async def result(self, target: str, value: Any = None, **options: Any) -> Any:
         """The result of a job that completes."""
-        ending = await self.end(target, value)
+        ending = await self.end(target, value, **options)
         assert ending.result is not None, ending
         return json.loads(ending.result)
 
@@ -136,11 +151,16 @@ class Harness:
         await until(lambda: pid not in self.pool.statistics().pids)
         return int(await self.result("pid"))
 
-    async def working(self, target: str, value: Any = None) -> Token:
+    async def working(self, target: str, value: Any = None, **options: Any) -> Token:
         """Start a job that tells by its step when it is under way."""
-        token = await self.start(target, value)
+        token = await self.start(target, value, **options)
         await until(lambda: token in self.progress)
         return token
+
+    def is_ready(self, pid: int) -> bool:
+        """Whether a worker could run a job now, also one that still waits for the place of another."""
+        workers = self.pool._members.processes
+        return any(worker.pid == pid and worker.state is WorkerState.IDLE for worker in workers)
 
     def text(self, token: Token, stream: str = "stdout") -> str:
         return b"".join(chunk.data for chunk in self.log.get(token, []) if chunk.stream == stream).decode()

@@ -89,6 +89,11 @@ def fail(message: str) -> NoReturn:
     raise ValueError(message)
 
 
+def fail_oddly(_: None) -> NoReturn:
+    """With an error whose names no frame can carry."""
+    raise type("Odd", (SystemExit,), {"__module__": "no\udc80module"})
+
+
 def fail_at_length(_: None) -> NoReturn:
     raise ValueError("\0" * 100_000 + "\udc80")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +33,9 @@ def change_everything(_: None) -> None:
     signal.setitimer(signal.ITIMER_REAL, 3600)
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (left open on purpose)
     print("into the void")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(__file__, os.O_RDONLY), 0)
+    for descriptor in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 class _Unfriendly:
@@ -45,6 +49,12 @@ class _Unfriendly:
 def replace_streams(_: None) -> None:
     sys.stdout = _Unfriendly()
     sys.stderr.close()
+
+
+def reconfigure_streams(_: None) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, TextIOWrapper)
+        stream.reconfigure(encoding="utf-16", errors="strict", line_buffering=False)
 
 
 def close_stdout(_: None) -> None:
@@ -198,3 +208,48 @@ async def leave_stubborn_task(_: None) -> None:
 async def close_loop(_: None) -> None:
     asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
     await asyncio.sleep(3600)
+
+
+def keep_memory(megabytes: int) -> int:
+    state["memory"] = bytearray(b"x") * (megabytes << 20)
+    return os.getpid()
+
+
+def stuck_in_c(_: None) -> None:
+    """Deaf to SIGTERM, and in a call that runs no Python code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    current_job().set_step("working")
+    ctypes.CDLL(None).sleep(3600)
+
+
+def wait_in_kernel(fifo: str) -> int:
+    """Start a program whose input is a FIFO: the kernel lets nothing interrupt us before somebody opens it."""
+    current_job().set_step("working")
+    opened = (os.POSIX_SPAWN_OPEN, 0, fifo, os.O_RDONLY, 0)
+    return os.waitpid(os.posix_spawn("/bin/true", ["true"], {}, file_actions=[opened]), 0)[1]
+
+
+def set_own_sigterm(_: None) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+def fork_with_own_sigterm(_: None) -> int:
+    """How a process that we forked off ended, on the signal that we handle ourselves."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    return os.WEXITSTATUS(_fork_and_terminate())
+
+
+def fork_and_terminate(_: None) -> int:
+    """The signal that ended a process that we forked off."""
+    return os.WTERMSIG(_fork_and_terminate())
+
+
+def _fork_and_terminate() -> int:
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(sending, b"!")
+        time.sleep(3600)
+    os.read(receiving, 1)
+    os.kill(child, signal.SIGTERM)
+    return os.waitpid(child, 0)[1]

@@ -43,6 +43,15 @@ async def test_a_result_too_large_for_a_frame_fails_the_job() -> None:
         ending = await harness.end("large", 1000)
         assert ending.error is not None
         assert ending.error.type == "ResultTooLarge"
+        assert ending.error_kinds == ("ResultTooLarge",)
+
+
+async def test_an_error_comes_with_the_names_by_which_it_can_be_told() -> None:
+    async with running() as harness:
+        assert (await harness.end("leave_python", 3)).error_kinds == ("SystemExit", "BaseException")
+        odd = await harness.end("fail_oddly")
+        assert odd.error_kinds == ("Odd", "no\\udc80module.Odd", "SystemExit", "BaseException")
+        assert (await harness.end("echo")).error_kinds == ()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +129,7 @@ async def test_a_worker_that_does_not_become_ready_is_told(runner: str, timeout_
     async with running(runner, start_timeout_seconds=timeout_seconds) as harness:
         await until(lambda: harness.broken)
         assert says in harness.broken[0].message
-        assert harness.pool.idle_count == 0
+        assert harness.pool.free() == 0
         if runner == "exiting":
             assert harness.broken[0].data["stderr_tail"] == "gone before it began"
 
@@ -174,7 +183,7 @@ async def test_a_broken_worker_that_does_not_go_is_ended(tmp_path: Path, monkeyp
 async def test_a_worker_that_ignores_its_retirement_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "RETIRE_SECONDS", 0.05)
     async with fake(tmp_path, READY + "time.sleep(3600)") as harness:
-        await until(lambda: harness.pool.idle_count)
+        await until(lambda: harness.pool.free())
         assert await harness.pool.close(20) == []
         assert harness.pool.statistics().pids == ()
 

@@ -13,6 +13,7 @@ import pytest
 from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.operations import Changes, EndingKind
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.workers import protocol
 from mcp_queue_plugin.workers.protocol import Run
 from tests.unit.workers.harness import Harness, running, until
@@ -37,25 +38,26 @@ async def test_params_and_results_of_megabytes_fit(harness: Harness) -> None:
 async def test_what_does_not_fit_into_a_frame_is_refused_and_harms_nobody(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await until(lambda: harness.pool.idle_count)
+    await until(lambda: harness.pool.free())
     monkeypatch.setattr(protocol, "PAYLOAD_MAX_BYTES", 10)
     call = Run(token=Token(99, 1), job_id="job-99", job_type="test", target="x:y")
     with pytest.raises(ProtocolViolation):
-        harness.pool.run(call, b'"more than ten bytes"')
+        harness.pool.run(call, b'"more than ten bytes"', JobOptions())
     monkeypatch.undo()
-    assert harness.pool.idle_count == 1
+    assert harness.pool.free() == 1
     assert await harness.result("echo", 1) == 1
 
 
-async def test_a_thousand_jobs_of_one_worker_each_have_their_own_log(harness: Harness) -> None:
-    tokens = {}
-    for number in range(1000):
-        token = await harness.start("say_on_both", str(number))
-        tokens[token] = number
-        await harness.ending(token)
-    assert {token: harness.text(token) for token in tokens} == {t: f"out {n}" for t, n in tokens.items()}
-    assert {token: harness.text(token, "stderr") for token in tokens} == {t: f"err {n}" for t, n in tokens.items()}
-    assert harness.pool.statistics().started == 1
+async def test_a_thousand_jobs_of_one_worker_each_have_their_own_log() -> None:
+    async with running(recycle_after_jobs=None) as harness:
+        tokens = {}
+        for number in range(1000):
+            token = await harness.start("say_on_both", str(number))
+            tokens[token] = number
+            await harness.ending(token)
+        assert {token: harness.text(token) for token in tokens} == {t: f"out {n}" for t, n in tokens.items()}
+        assert {token: harness.text(token, "stderr") for token in tokens} == {t: f"err {n}" for t, n in tokens.items()}
+        assert harness.pool.statistics().started == 1
 
 
 async def test_a_log_can_be_followed_line_by_line(harness: Harness) -> None:

@@ -25,10 +25,14 @@ async def test_directory_environment_signals_and_streams_are_put_back(harness: H
     token = await harness.start("change_everything")
     await harness.ending(token)
     after = await harness.result("facts")
-    # Only the file that the job left open is still there.
-    assert len(after.pop("descriptors")) <= len(before.pop("descriptors")) + 1
+    # Only the files that the job left open are still there.
+    assert len(after.pop("descriptors")) <= len(before.pop("descriptors")) + 4
     assert after == before
     assert harness.text(token) == ""
+    token = await harness.start("say_on_both", "again")
+    await harness.ending(token)
+    assert (harness.text(token), harness.text(token, "stderr")) == ("out again", "err again")
+    assert await harness.result("read_input") == "EOF"
     assert harness.pool.statistics().started == 1
 
 
@@ -36,7 +40,7 @@ async def test_sigint_is_not_inherited_as_ignored(harness: Harness) -> None:
     assert (await harness.result("facts"))["int"] is False
 
 
-@pytest.mark.parametrize("target", ["replace_streams", "close_stdout"])
+@pytest.mark.parametrize("target", ["replace_streams", "reconfigure_streams", "close_stdout"])
 async def test_streams_work_again_after_a_job_ruined_them(harness: Harness, target: str) -> None:
     assert (await harness.end(target)).kind is EndingKind.COMPLETED
     token = await harness.start("say_on_both", "again")
@@ -100,6 +104,6 @@ async def test_three_hundred_jobs_leak_no_descriptor() -> None:
         warm = open_descriptors()
         for number in range(300):
             await harness.end("leave_process" if number % 30 == 29 else "say", 1)
-        await until(lambda: harness.pool.idle_count == 2)
+        await until(lambda: harness.pool.free() == 2)
         assert open_descriptors() == warm
     assert open_descriptors() == before

@@ -1,0 +1,92 @@
+"""A worker's process as the kernel gives it to us: a socket, two pipes, and a descriptor that tells of its death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from mcp_queue_plugin.clock import Clock
+from mcp_queue_plugin.errors import ProtocolViolation
+from mcp_queue_plugin.model.operations import LogChunk
+from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers.capture import Capture
+from mcp_queue_plugin.workers.connection import Connection
+from mcp_queue_plugin.workers.protocol import Frame
+from mcp_queue_plugin.workers.spawn import spawn
+
+
+class ProcessHandle:
+    """One process, from its start to the last byte it left. Its death is known by its pidfd, never by end of file."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        clock: Clock,
+        on_frame: Callable[[Frame], None],
+        on_lost: Callable[[ProtocolViolation | None], None],
+        on_chunk: Callable[[LogChunk], None],
+        on_death: Callable[[int], None],
+    ) -> None:
+        """Start ``command``, with the number of its control socket as last argument, and watch it on the running loop.
+
+        ``on_frame`` and ``on_lost`` are called as ``Connection`` says, and ``on_chunk`` for all that it writes. When it
+        is dead and all it left is told, ``on_death`` gets its return code, as subprocess gives it.
+
+        Raises:
+            WorkerStartFailed: the process could not be started.
+
+        """
+        self.dead = False
+        """Whether its death is known; what it sent before is still told then."""
+        self._on_death = on_death
+        self._process, self._pidfd, control, stdout, stderr = spawn(command)
+        self._connection = Connection(control, on_frame=on_frame, on_lost=on_lost)
+        self._capture = Capture(stdout, stderr, clock=clock, on_chunk=on_chunk)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._pidfd, self._die)
+
+    @property
+    def pid(self) -> int:
+        """The process id, and that of its group and session."""
+        return self._process.pid
+
+    @property
+    def error_tail(self) -> str:
+        """The last lines of its standard error, 8 KiB at most."""
+        return self._capture.error_tail
+
+    def send(self, frame: bytes) -> None:
+        """Send it an encoded frame; dropped if it does not listen any more."""
+        self._connection.send(frame)
+
+    def drain_log(self) -> None:
+        """Tell all that it has written by now."""
+        self._capture.drain()
+
+    def add_to_log(self, line: str) -> None:
+        """Tell ``line`` as if it had written that to its standard error now."""
+        self._capture.add_line(line)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the process alone."""
+        signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it with everything it has started."""
+        warden.kill_tree(self.pid)
+
+    def _die(self) -> None:
+        self.dead = True
+        # Its group goes before it is reaped: until then the number is certainly its own.
+        warden.kill_group(self.pid)
+        self._connection.drain()
+        self._capture.drain()
+        returncode = self._process.wait()
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._connection.close()
+        self._capture.close()
+        self._on_death(returncode)
