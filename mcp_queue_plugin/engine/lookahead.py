@@ -38,6 +38,11 @@ class Lookahead:
         return Demand(len(self._jobs) - len(self._fresh), len(self._fresh))
 
     @property
+    def has_fresh(self) -> bool:
+        """Whether one of them needs a fresh worker."""
+        return bool(self._fresh)
+
+    @property
     def wants_more(self) -> bool:
         """Whether reading the store may find jobs for ``take``, beside those that wait for a fresh worker."""
         return self._may_be_more and len(self._fresh) == len(self._jobs) < self._depth
@@ -84,7 +89,9 @@ class Lookahead:
         return queued
 
     def _next(self, fresh: bool) -> int | None:
-        return next((uid for uid in self._jobs if fresh or uid not in self._fresh), None)
+        if fresh or not self._fresh:
+            return next(iter(self._jobs), None)
+        return next((uid for uid in self._jobs if uid not in self._fresh), None)
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change of a job of this queue."""
