@@ -137,9 +137,7 @@ class Lanes:
     def opens_in_seconds(self, now: float) -> float | None:
         """When the next of the queues that wait after their last job goes on; None if none waits for time alone."""
         waits = (
-            lane.opens_in_seconds(now)
-            for lane in self._paced
-            if lane.waiting.may_have_jobs and not lane.state.paused
+            lane.opens_in_seconds(now) for lane in self._paced if lane.waiting.may_have_jobs and not lane.state.paused
         )
         return min((seconds for seconds in waits if seconds > 0), default=None)
 
