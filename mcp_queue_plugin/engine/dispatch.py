@@ -69,6 +69,7 @@ class Dispatcher:
             events=self,
             clock=clock,
         )
+        self._max_workers = max_workers
         self._lanes = lanes
         self._claims = claims
         self._clock = clock
@@ -123,7 +124,7 @@ class Dispatcher:
             elif lane.waiting.wants_more:
                 self._read_ahead()
                 return
-        self._pool.demand(demand_of(lanes, now))
+        self._pool.demand(demand_of(lanes, now, most=self._max_workers))
         self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:

@@ -86,6 +86,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._with_work: dict[str, Lane] = {}
         """Those in which jobs wait, or may."""
+        self._paced: list[Lane] = []
         for name in rules:
             self.of(name)
 
@@ -121,6 +122,8 @@ class Lanes:
         if lane is None:
             rule = self._rules.get(name, QueueRule())
             lane = self._lanes[name] = self._with_work[name] = Lane(name, rule, self._store, self._is_claimed)
+            if rule.paced:
+                self._paced.append(lane)
         return lane
 
     def on_change(self, job: Job) -> None:
@@ -139,9 +142,7 @@ class Lanes:
     def opens_in_seconds(self, now: float) -> float | None:
         """When the next of the queues that wait after their last job goes on; None if none waits for time alone."""
         waits = (
-            lane.opens_in_seconds(now)
-            for lane in self._with_work.values()
-            if lane.rule.paced and lane.waiting.may_have_jobs and not lane.state.paused
+            lane.opens_in_seconds(now) for lane in self._paced if lane.waiting.may_have_jobs and not lane.state.paused
         )
         return min((seconds for seconds in waits if seconds > 0), default=None)
 
@@ -170,7 +171,11 @@ def next_of(lanes: list[Lane], now: float, *, fresh: bool) -> Lane | None:
     return min(heads, key=lambda head: head[0], default=(None, None))[1]
 
 
-def demand_of(lanes: list[Lane], now: float) -> Demand:
-    """How many workers the jobs of these queues could use now."""
-    demands = [lane.demand(now) for lane in lanes]
-    return Demand(sum(demand.warm for demand in demands), sum(demand.fresh for demand in demands))
+def demand_of(lanes: list[Lane], now: float, *, most: int) -> Demand:
+    """How many workers the jobs of these queues could use now: all that need a fresh one, and of others ``most``."""
+    warm = fresh = 0
+    for lane in lanes:
+        if warm < most or lane.waiting.has_fresh:
+            demand = lane.demand(now)
+            warm, fresh = warm + demand.warm, fresh + demand.fresh
+    return Demand(min(warm, most), fresh)

@@ -70,7 +70,7 @@ def limits_of(submission: Submission | Job, rules: LimitRules, queue: QueueRule)
 
 
 def tally_keys(job: Job) -> tuple[TallyKey, ...]:
-    """Where a job counts: in the scopes of limits, and among the pending or the running of its queue."""
+    """Where a job counts: in the scopes of limits, and among the pending, the queued or the running of its queue."""
     return tally_keys_in(job.state, job.options.queue, job.job_type, job.command)
 
 
@@ -83,8 +83,12 @@ def tally_keys_in(state: State, queue: str, job_type: str, command: str | None) 
     if state not in COUNTED_STATES:
         return ()
     kind = "pending" if state in PENDING_STATES else "running"
-    keys = (("all", ""), ("queue", queue), ("job_type", job_type), (kind, queue))
-    return keys if command is None else (*keys, ("command", command))
+    keys = [("all", ""), ("queue", queue), ("job_type", job_type), (kind, queue)]
+    if state is State.QUEUED:
+        keys.append(("queued", queue))
+    if command is not None:
+        keys.append(("command", command))
+    return tuple(keys)
 
 
 def is_in(job: Job, limit: Limit) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.acceptance.harness.configuration import write_configuration
+from tests.acceptance.harness.configuration import APP, MODULES, write_configuration
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate
 
@@ -36,6 +37,44 @@ def server(shared_server: Server) -> Iterator[Server]:
     yield shared_server
     assert shared_server.process.poll() is None, shared_server.log_text()[-3000:]
     shared_server.delete_unfinished_jobs()
+
+
+QUEUES = {
+    "llm": {
+        "max_concurrent_jobs": 1,
+        "min_pause_seconds": 0.4,
+        "backoff_base_seconds": 0.6,
+        "backoff_max_seconds": 1.0,
+        "max_queue_size": 4,
+        "overflow": "reject",
+    },
+    "short": {"max_concurrent_jobs": 1, "max_queue_size": 1, "overflow": "reject"},
+    "aside": {},
+}
+
+
+@pytest.fixture(scope="session")
+def shared_application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    config = write_configuration(
+        tmp_path_factory.mktemp("application"),
+        queue_manager={"max_concurrent_jobs": 3},
+        queue_plugin={"workers": {"min": 2}, "queues": QUEUES},
+        modules=(*MODULES, f"{APP}.queueing"),
+    )
+    server = Server(config, (sys.executable, "-m", f"{APP}.own_server"))
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.dispose()
+
+
+@pytest.fixture
+def application(shared_application: Server) -> Iterator[Server]:
+    """An application with ``QUEUES`` and routes of its own, shared like ``server``."""
+    yield shared_application
+    assert shared_application.process.poll() is None, shared_application.log_text()[-3000:]
+    shared_application.delete_unfinished_jobs()
 
 
 @pytest.fixture

@@ -27,18 +27,15 @@ def disabled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.dispose()
 
 
-def test_without_a_queue_a_call_says_so(start: StartServer, tmp_path: Path) -> None:
-    server = start(write_configuration(tmp_path, queue_manager={"enabled": False}))
-    error = server.refusal("add_numbers", a=1, b=2)
-    assert (error["code"], error["data"]["domain_code"]) == (-32000, "QUEUE_DISABLED")
-    assert len(server.processes()) == 1
-    assert not (tmp_path / "queue.db").exists()
-
-
 @pytest.mark.parametrize("name", QUEUE_COMMANDS)
 def test_without_a_queue_its_commands_say_so(disabled: Server, name: str) -> None:
     required = QUEUE_COMMANDS[name].required
-    given: dict[str, Any] = {"job_id": "1", "job_type": "command_execution", "params": {"command": "add_numbers"}}
+    given: dict[str, Any] = {
+        "job_id": "1",
+        "job_type": "command_execution",
+        "params": {"command": "add_numbers"},
+        "queue": "default",
+    }
     error = disabled.refusal(name, **{key: given[key] for key in required})
     assert (error["code"], error["data"]["domain_code"]) == (-32000, "QUEUE_DISABLED")
 

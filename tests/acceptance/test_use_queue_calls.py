@@ -19,6 +19,8 @@ def test_a_call_answers_at_once_with_a_job_to_poll(server: Server, gate: Gate) -
         "store": "queuemgr",
         "poll_with": "queue_get_job_status",
         "phase": "queued",
+        "queue_position": 1,
+        "estimated_wait_seconds": 0.0,
         "poll_after_seconds": 0.5,
     }
     assert server.completed(answer["job_id"]) == {"attempt": 1}

@@ -17,9 +17,9 @@ from mcp_proxy_adapter.integrations import queuemgr_integration as adapter
 
 from mcp_queue_plugin import (
     CommandExecutionJob,
-    JobOptions,
     QueueJobError,
     QueueManagerIntegration,
+    QueueOptions,
     get_global_queue_manager,
     init_global_queue_manager,
     shutdown_global_queue_manager,
@@ -136,7 +136,7 @@ async def kind_of(call: Any) -> str | None:
 
 
 async def test_options_of_a_job(manager: QueueManagerIntegration) -> None:
-    await manager.submit_job(PatientJob, "job", {}, JobOptions(queue="slow", stop_grace_seconds=0.0))
+    await manager.submit_job(PatientJob, "job", {}, QueueOptions(stop_grace_seconds=0.0))
     assert (await manager.stop_job("job")).status == "stopped"
 
 

@@ -212,6 +212,17 @@ async def test_positions_count_from_one_in_the_order_of_the_queue(store: JobStor
     assert await places(store) == {}
 
 
+async def test_positions_in_a_long_queue_are_those_in_a_short_one(store: JobStore) -> None:
+    await store.apply([add(f"job {number}") for number in range(600)])
+    await store.apply([add("created", start=False), add("later", options=JobOptions(delay_seconds=9.0))])
+    expected = {"job 0": 1, "job 1": 2, "job 300": 301, "job 343": 344, "job 345": 346, "job 599": 600, "created": 601}
+    assert await places(store, *expected, "later") == {**expected, "later": 601}
+    for job_id, position in expected.items():
+        assert await places(store, job_id) == {job_id: position}
+    await claim(store, 100)
+    assert await places(store, "job 300", "job 599") == {"job 300": 201, "job 599": 500}
+
+
 async def test_one_page_may_hold_jobs_of_several_queues(store: JobStore) -> None:
     await store.apply(
         [

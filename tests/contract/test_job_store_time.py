@@ -218,6 +218,30 @@ async def test_a_clock_that_was_set_back_makes_no_delay_longer(bench: Bench) -> 
     assert await bench.restart() == []
 
 
+async def test_a_clock_that_was_set_back_makes_no_delay_longer_once_it_is_noticed(bench: Bench) -> None:
+    store = bench.store
+    await applied(store, add("begun long before", options=JobOptions(delay_seconds=HOUR)))
+    bench.clock.now += HOUR
+    await applied(store, add("delay", options=JobOptions(delay_seconds=30)))
+    at_a_time = await applied(store, add("time", options=JobOptions(run_at=bench.clock.now + 30)))
+    bench.clock.now -= HOUR - 1
+    assert await done(store, Due(9)) == Done(), "nobody has noticed"
+
+    found = await done(store, Due(9, clock_was_set_back=True))
+    (change,) = found.changed
+    delay = change.job
+    assert (delay.job_id, delay.state, delay.queued_at, delay.not_before) == (
+        "delay",
+        State.SCHEDULED,
+        1_001.0,
+        1_031.0,
+    )
+    assert await store.get("delay") == delay
+    assert await store.get("time") == at_a_time
+    assert await store.next_due() == 1_031.0
+    assert await done(store, Due(9, clock_was_set_back=True)) == Done()
+
+
 async def test_a_clock_that_was_set_forward_makes_delays_due(bench: Bench) -> None:
     await applied(bench.store, add("a", options=JobOptions(delay_seconds=30)))
     bench.clock.now += HOUR

@@ -208,6 +208,14 @@ class Equivalence(RuleBasedStateMachine):
         self.clock.now = max(self.clock.now, self.content.next_due)
         self.apply([Due(9)])
 
+    @precondition(lambda self: self.in_states([State.SCHEDULED]))
+    @rule()
+    def set_the_clock_back_and_notice(self) -> None:
+        self.clock.now -= HOUR
+        self.apply([Due(9, clock_was_set_back=True)])
+        delays = [job for job in self.in_states([State.SCHEDULED]) if job.options.run_at is None]
+        assert all(job.queued_at is not None and job.queued_at <= self.clock.now for job in delays)
+
     @rule(seconds=st.floats(0.001, 100) | st.sampled_from([HOUR, -HOUR]))
     def let_time_pass(self, seconds: float) -> None:
         self.clock.now += seconds

@@ -23,6 +23,10 @@ class Live:
             for key in tally_keys_in(State(state), queue, job_type, command):
                 self.tallies[key] += count
 
+    def queued(self, queue: str) -> int:
+        """How many jobs of a queue wait for a slot."""
+        return self.tallies["queued", queue]
+
     def figures(self) -> Mapping[str, QueueFigures]:
         """Every queue that has a state or a job that has not ended."""
         names = {name for (kind, name), count in self.tallies.items() if count and kind in ("pending", "running")}

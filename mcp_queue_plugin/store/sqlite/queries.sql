@@ -26,6 +26,11 @@ SELECT {columns} FROM jobs WHERE job_id = ? ORDER BY uid DESC LIMIT 1;
 SELECT {columns}, document FROM jobs JOIN params USING (uid)
 WHERE state = 'queued' AND queue = ? ORDER BY rank, "order" LIMIT ?;
 
+-- name: count_behind
+-- How many queued jobs of a queue stand at one place or behind it, as far as so many.
+SELECT count(*) FROM (
+    SELECT 1 FROM jobs WHERE state = 'queued' AND queue = ? AND (rank, "order") >= (?, ?) LIMIT ?);
+
 -- name: count_between
 -- How many queued jobs of a queue stand at one place or behind it, and before another.
 SELECT count(*) FROM jobs

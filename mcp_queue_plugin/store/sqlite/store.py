@@ -136,7 +136,8 @@ class SqliteStore:
     async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
         """At which place of its queue each pending job stands, from 1, or would if it were queued now."""
         counters = Counters(self._database.fetch(SQL["read_counters"])[0])
-        return positions.positions(self._database, jobs, max(counters.rank_time, self._clock()))
+        rank_time = max(counters.rank_time, self._clock())
+        return positions.positions(self._database, self._live.queued, jobs, rank_time)
 
     async def queues(self) -> Mapping[str, QueueFigures]:
         """Every queue that has a state or a job that has not ended."""

@@ -95,13 +95,14 @@ def test_a_limit_counts_what_has_not_ended_and_was_not_asked_to_stop(state: Stat
     if state is State.STOPPING:
         assert keys == (in_queue,)
     elif state in PENDING_STATES | RUNNING_STATES:
-        assert set(keys) == scopes | {in_queue}
+        assert set(keys) == scopes | {in_queue} | ({("queued", "llm")} if state is State.QUEUED else set())
     else:
         assert keys == ()
 
 
 def test_a_job_without_a_command_counts_for_no_command() -> None:
-    assert {scope for scope, _ in tally_keys(named(1, command=None))} == {"all", "queue", "job_type", "pending"}
+    scopes = {scope for scope, _ in tally_keys(named(1, command=None))}
+    assert scopes == {"all", "queue", "job_type", "pending", "queued"}
 
 
 def test_nobody_goes_while_there_is_room() -> None:
