@@ -154,6 +154,13 @@ class WorkerPool:
         if worker is not None:
             worker.stop(grace_seconds)
 
+    def abandon(self, token: Token) -> None:
+        """End the worker of an attempt by force, with all it has started, and report nothing more of the attempt."""
+        worker = self._busy.pop(token, None)
+        if worker is not None:
+            self._outdated.discard(worker)
+            worker.abandon()
+
     def statistics(self) -> WorkerStatistics:
         """The pool in numbers."""
         return WorkerStatistics(

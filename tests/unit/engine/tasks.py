@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -25,6 +26,11 @@ def fail(message: str) -> None:
 def hold(path: str) -> None:
     """Work until the file exists, deaf to everything else."""
     current_job().set_description("holding")
+    hold_silently(path)
+
+
+def hold_silently(path: str) -> None:
+    """The same, without a word."""
     while not Path(path).exists():
         time.sleep(TICK_SECONDS)
 
@@ -73,3 +79,14 @@ def chat(lines: int) -> None:
     current_job().set_progress(40)
     current_job().set_step("chatting")
     current_job().set_description("said it all")
+
+
+def deaf(path: str) -> None:
+    """Leave a line for every run, and work until the file exists, deaf to SIGTERM too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    append(f"{path}.runs")
+    hold(path)
+
+
+async def wait_async(_: Any) -> None:
+    await asyncio.sleep(3600)
