@@ -61,7 +61,7 @@ operations_by_id = st.one_of(
     st.builds(Adopt, submission=submissions, params=st.binary(max_size=8), description=texts),
     st.builds(Start, ids),
     st.builds(Stop, ids, texts),
-    st.builds(Delete, ids, texts),
+    st.builds(Delete, ids, texts, st.none() | st.integers(1, 3)),
 )
 logs = st.lists(
     st.builds(LogChunk, st.sampled_from(["stdout", "stderr"]), st.floats(0, 9), st.binary(max_size=8)), max_size=2

@@ -11,7 +11,6 @@ from typing import Any
 
 from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.engine.engine import Engine
-from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, EngineOptions
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable
@@ -151,7 +150,12 @@ class Host:
         return answered(lambda reply: self.engine.start(job_id, reply=reply))
 
     def retry(self, job_id: str) -> Awaitable[Answer]:
-        return answered(lambda reply: spawn(self.engine.retry(job_id, reply=reply), name="retry"))
+        return asyncio.ensure_future(self._retry(job_id))
+
+    async def _retry(self, job_id: str) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        await self.engine.retry(job_id, reply=lambda answer: _settle(future, answer))
+        return await _bounded(future)
 
     def stop(
         self, job_id: str, grace_seconds: float | None = None, reason: str = "enough", **how: Any

@@ -90,3 +90,13 @@ def deaf(path: str) -> None:
 
 async def wait_async(_: Any) -> None:
     await asyncio.sleep(3600)
+
+
+def tick(path: str) -> None:
+    """Report something new all the time, until the file exists."""
+    number = 0
+    while not Path(path).exists():
+        number += 1
+        current_job().set_description(f"tick {number}")
+        print(f"tick {number}")
+        time.sleep(0.02)
