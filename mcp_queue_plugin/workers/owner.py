@@ -6,7 +6,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.workers.protocol import Ready
 
 if TYPE_CHECKING:
