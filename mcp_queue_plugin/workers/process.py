@@ -99,6 +99,11 @@ class Worker:
         """The process id, and that of its group and session."""
         return self._process.pid
 
+    @property
+    def rss_bytes(self) -> int:
+        """The resident memory of its process, as long as it is IDLE or BUSY."""
+        return self._process.rss_bytes
+
     def run(
         self, run: Run, params: bytes, *, timeout_seconds: float | None = None, stop_grace_seconds: float = 0.0
     ) -> None:
