@@ -55,11 +55,11 @@ class Lane:
 
         Slots go by the order of the queue: a job that waits for a fresh worker holds one, and others pass it in others.
         """
-        return self.waiting.first(None if fresh else self.free_slots(now))
+        return self.waiting.first(self._warm_among(now, fresh))
 
     def take(self, now: float, *, fresh: bool) -> Queued:
         """The job that is ``first``, which takes a slot; there must be one."""
-        queued = self.waiting.take(None if fresh else self.free_slots(now))
+        queued = self.waiting.take(self._warm_among(now, fresh))
         self.running.add(queued[0].uid)
         return queued
 
@@ -70,6 +70,9 @@ class Lane:
     def on_paused(self, *, paused: bool) -> None:
         """Take note that it was paused, or resumed."""
         self.state = _replace(self.state, paused=paused)
+
+    def _warm_among(self, now: float, fresh: bool) -> int | None:
+        return None if fresh or not self.waiting.has_fresh else self.free_slots(now)
 
 
 class Lanes:
