@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
     from mcp_queue_plugin.adapter.job_types import register_job_type
     from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
+    from mcp_queue_plugin.adapter.tasks import Task, task
     from mcp_queue_plugin.context import current_job
+    from mcp_queue_plugin.errors import JobTimeout
     from mcp_queue_plugin.model.options import QueueOptions
     from mcp_queue_plugin.plugin import QueuePlugin
     from mcp_queue_plugin.version import __version__
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _ADAPTER = "mcp_proxy_adapter.integrations.queuemgr_integration"
 _HOMES = {
     "CommandExecutionJob": "mcp_queue_plugin.adapter.jobs",
+    "JobTimeout": "mcp_queue_plugin.errors",
     "QueueJobBase": _ADAPTER,
     "QueueJobError": _ADAPTER,
     "QueueJobResult": _ADAPTER,
@@ -42,16 +45,19 @@ _HOMES = {
     "QueueManagerIntegration": "mcp_queue_plugin.adapter.integration",
     "QueueOptions": "mcp_queue_plugin.model.options",
     "QueuePlugin": "mcp_queue_plugin.plugin",
+    "Task": "mcp_queue_plugin.adapter.tasks",
     "__version__": "mcp_queue_plugin.version",
     "current_job": "mcp_queue_plugin.context",
     "get_global_queue_manager": "mcp_queue_plugin.adapter.global_manager",
     "init_global_queue_manager": "mcp_queue_plugin.adapter.global_manager",
     "register_job_type": "mcp_queue_plugin.adapter.job_types",
     "shutdown_global_queue_manager": "mcp_queue_plugin.adapter.global_manager",
+    "task": "mcp_queue_plugin.adapter.tasks",
 }
 
 __all__ = [
     "CommandExecutionJob",
+    "JobTimeout",
     "QueueJobBase",
     "QueueJobError",
     "QueueJobResult",
@@ -59,12 +65,14 @@ __all__ = [
     "QueueManagerIntegration",
     "QueueOptions",
     "QueuePlugin",
+    "Task",
     "__version__",
     "current_job",
     "get_global_queue_manager",
     "init_global_queue_manager",
     "register_job_type",
     "shutdown_global_queue_manager",
+    "task",
 ]
 
 

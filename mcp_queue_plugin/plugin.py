@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from mcp_proxy_adapter.core.config.section_validators import register_section_validator
 from mcp_proxy_adapter.core.config.validators.base_validator import ValidationError
 
-from mcp_queue_plugin.adapter import enqueue, http_errors
+from mcp_queue_plugin.adapter import enqueue, http_errors, push
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
@@ -60,6 +60,7 @@ class QueuePlugin:
             raise ConfigurationError("the queue is already installed in this application")
         plugin = cls(app, load_settings(config, source=source, base_dir=base_dir or Path.cwd()))
         enqueue.install()
+        push.install()
         import_modules(plugin.settings)
         server.use_manager_class(QueueManagerIntegration)
         server.replace_queue_commands(dict(QUEUE_COMMANDS))

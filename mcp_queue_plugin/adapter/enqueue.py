@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from mcp_proxy_adapter.core.errors import InternalError
 from mcp_proxy_adapter.core.errors import TimeoutError as AdapterTimeoutError
@@ -13,9 +13,15 @@ from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.job_types import new_job_id
 from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, is_command_execution
 from mcp_queue_plugin.adapter.results import place_fields
+from mcp_queue_plugin.adapter.tasks import Task
 from mcp_queue_plugin.errors import EngineNotRunning, QueueDisabled, QueueError
+from mcp_queue_plugin.model.options import QueueOptions
 from mcp_queue_plugin.model.pace import poll_after_seconds
 
+NO_QUEUE_HERE = (
+    "no queue runs in this process: a task is enqueued where QueuePlugin is installed and queue_manager.enabled true, "
+    "or init_global_queue_manager() was awaited; the process of a job has no queue"
+)
 POLL_WITH = "queue_get_job_status"
 STORE = "queuemgr"
 
@@ -51,9 +57,12 @@ async def enqueue_command(
     job_id = answer["job_id"]
     logger.info("Queued command %s as job %s", command_name, job_id)
     defaults = manager.settings.queue_manager
-    if not (defaults.default_poll_interval if poll_interval is None else poll_interval):
+    # For what the call does not say the adapter passes what its own global configuration holds, if it has one: ours
+    # are the settings in force.
+    interval = poll_interval if "poll_interval" in params else defaults.default_poll_interval or poll_interval
+    if not interval:
         return answer
-    seconds = defaults.default_max_wait_time if max_wait_time is None else max_wait_time
+    seconds = max_wait_time if "max_wait_time" in params else defaults.default_max_wait_time or max_wait_time
     return await _wait(manager, job_id, command_name, seconds)
 
 
@@ -70,6 +79,25 @@ def running_manager() -> QueueManagerIntegration:
     if not isinstance(manager, QueueManagerIntegration) or not manager.is_running():
         raise EngineNotRunning
     return manager
+
+
+async def enqueue_task(
+    task: Task[..., Any], arguments: dict[str, Any], options: QueueOptions, job_id: str | None
+) -> QueueJobResult:
+    """Store and queue a job that calls ``task``; without a ``job_id`` it gets one that nobody can guess.
+
+    Raises:
+        QueueError: the queue cannot take it; nothing was stored.
+    """
+    try:
+        manager = running_manager()
+    except QueueDisabled as error:
+        raise EngineNotRunning(NO_QUEUE_HERE) from error
+    try:
+        return await manager.submit_job(task, new_job_id() if job_id is None else job_id, arguments, options)
+    except QueueJobError as error:
+        # The manager speaks the adapter's language; who enqueues a task gets the error behind that.
+        raise cast("QueueError", error.original_error) from None
 
 
 _POLLING = frozenset({"poll_interval", "max_wait_time"})

@@ -11,15 +11,16 @@ from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, 
 
 from mcp_queue_plugin.adapter import results
 from mcp_queue_plugin.adapter.health import health_report
+from mcp_queue_plugin.adapter.job_logs import whole_log
+from mcp_queue_plugin.adapter.job_types import JobTarget
 from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
 from mcp_queue_plugin.adapter.running import RunningQueue
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.model.options import QueueOptions
-from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogQuery
+from mcp_queue_plugin.model.queries import JobPage, JobQuery
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.settings import load_settings
 
-ALL_LINES = 1_000_000_000
 STOPPED_BY_REQUEST = "stopped by request"
 DELETED_BY_REQUEST = "deleted by request"
 
@@ -67,7 +68,7 @@ class QueueManagerIntegration(RunningQueue):
         super().__init__(load_settings({"queue_manager": section}, source="init_global_queue_manager"))
 
     @raises_job_errors
-    async def add_job(self, job_class: type, job_id: str, params: dict[str, Any]) -> QueueJobResult:
+    async def add_job(self, job_class: JobTarget, job_id: str, params: dict[str, Any]) -> QueueJobResult:
         """Store a job without starting it.
 
         Raises:
@@ -78,7 +79,7 @@ class QueueManagerIntegration(RunningQueue):
 
     @raises_job_errors
     async def submit_job(
-        self, job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
+        self, job_class: JobTarget, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
     ) -> QueueJobResult:
         """Store a job and queue it, in one transaction; ``options`` go before those of its class.
 
@@ -159,13 +160,12 @@ class QueueManagerIntegration(RunningQueue):
 
     @raises_job_errors
     async def get_job_logs(self, job_id: str) -> dict[str, Any]:
-        """All lines a job wrote: ``stdout`` and ``stderr`` as lists, and their lengths.
+        """All lines that are kept of what a job wrote: ``stdout`` and ``stderr`` as lists; and how many it has written.
 
         Raises:
             QueueJobError: there is no such job.
         """
-        page = await self.engine.log(job_id, LogQuery(limit=ALL_LINES))
-        return {"job_id": job_id, **results.split_streams(page)}
+        return await whole_log(self.engine, job_id)
 
     @raises_job_errors
     async def list_jobs(self) -> list[QueueJobResult]:

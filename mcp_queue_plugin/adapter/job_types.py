@@ -14,6 +14,7 @@ from mcp_queue_plugin.adapter.jobs import (
     is_command_execution,
 )
 from mcp_queue_plugin.adapter.json_document import encode_document
+from mcp_queue_plugin.adapter.tasks import Task
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Idempotency, Submission, is_job_id
 from mcp_queue_plugin.model.options import JobOptions
@@ -22,14 +23,19 @@ from mcp_queue_plugin.model.text import storable
 SERVER_PARAMS = ("auto_import_modules", "hook_modules", "config_path", "context", "log_level")
 """The keys of a command job's parameters that the server adds: what its worker imports, and in whose name it runs."""
 
-_types: dict[str, type] = {COMMAND_EXECUTION: CommandExecutionJob}
+JobTarget = type | Task[..., Any]
+"""What a job runs: a job class or a task."""
+
+_types: dict[str, JobTarget] = {COMMAND_EXECUTION: CommandExecutionJob}
 
 
-def register_job_type(name: str, job_class: JobClass) -> None:
-    """Let clients of ``queue_add_job`` run ``job_class`` as ``name``. Registering the same pair again does nothing.
+def register_job_type(name: str, job_class: JobClass | Task[..., Any]) -> None:
+    """Let clients of ``queue_add_job`` run ``job_class``, or a task, as ``name``.
+
+    The parameters of a task are the keyword arguments of its function. Registering the same pair again does nothing.
 
     Raises:
-        InvalidParameters: another class has that name.
+        InvalidParameters: another class or task has that name.
     """
     taken = _types.get(name)
     if taken is not None and taken is not job_class and target_of(taken) != target_of(job_class):
@@ -44,8 +50,8 @@ def job_type_names() -> tuple[str, ...]:
     return tuple(sorted(_types))
 
 
-def job_class_of(name: str) -> type:
-    """The class registered as ``name``.
+def job_class_of(name: str) -> JobTarget:
+    """The class or task registered as ``name``.
 
     Raises:
         InvalidParameters: there is none; the message lists the names there are.
@@ -62,13 +68,13 @@ def job_class_of(name: str) -> type:
         ) from None
 
 
-def target_of(job_class: type) -> str:
-    """How a worker finds the class: ``module:qualname``."""
+def target_of(job_class: JobTarget) -> str:
+    """How a worker finds the class or the task: ``module:qualname``."""
     return f"{job_class.__module__}:{job_class.__qualname__}"
 
 
 def unresolvable_job_types() -> tuple[str, ...]:
-    """The registered names whose class no worker can import: defined in ``__main__`` or inside a function."""
+    """The registered names of what no worker can import: it is defined in ``__main__`` or inside a function."""
     return tuple(
         name
         for name, job_class in sorted(_types.items())
@@ -82,7 +88,7 @@ def new_job_id() -> str:
 
 
 def submission_of(
-    job_class: type,
+    job_class: JobTarget,
     job_id: str,
     params: dict[str, Any],
     options: JobOptions,
@@ -98,10 +104,12 @@ def submission_of(
         raise InvalidParameters(
             f"the parameters of a job are a dict, not {type(params).__name__}", field="params", value=repr(params)[:200]
         )
-    executed = executing_class(job_class)
+    executed = job_class if isinstance(job_class, Task) else executing_class(job_class)
+    if isinstance(executed, Task):
+        params = executed.arguments((), params)
     submission = Submission(
         job_id=job_id,
-        job_type=next((name for name, known in _types.items() if known is executed), executed.__name__),
+        job_type=_job_type_of(executed),
         target=target_of(executed),
         command=_command_of(params) if is_command_execution(executed) else None,
         options=options,
@@ -110,7 +118,12 @@ def submission_of(
     return submission, encode_document(params, "params")
 
 
-def _idempotency(key: str, executed: type, params: dict[str, Any]) -> Idempotency:
+def _job_type_of(executed: JobTarget) -> str:
+    registered = next((name for name, known in _types.items() if known is executed), None)
+    return registered or (executed.name if isinstance(executed, Task) else executed.__name__)
+
+
+def _idempotency(key: str, executed: JobTarget, params: dict[str, Any]) -> Idempotency:
     """What is to be done, as a digest; what the server adds to a command's parameters is no part of it."""
     added = SERVER_PARAMS if is_command_execution(executed) else ()
     said = {name: value for name, value in params.items() if name not in added}

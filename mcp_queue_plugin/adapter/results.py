@@ -19,7 +19,7 @@ from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import JobAlreadyExists, JobError, JobNotFound, JobStateInvalid, QueueError
 from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.queries import LogPage
+from mcp_queue_plugin.model.queries import STREAMS, LogPage, Stream
 from mcp_queue_plugin.model.states import State
 
 Parameters = ParamSpec("Parameters")
@@ -30,10 +30,9 @@ def job_result(answer: Answer, *, metadata: dict[str, Any] | None = None) -> Que
     """The record as the adapter's pollers read it: a deleted job shows as stopped, the only such end they know."""
     job = answer.job
     status = QueueJobStatus.STOPPED if job.state is State.DELETED else job.status.value
-    return QueueJobResult(
+    told = QueueJobResult(
         job_id=job.job_id,
         status=status,
-        result=None if answer.result is None else json.loads(answer.result),
         error=error_text(job),
         progress=job.progress,
         description=description_text(job),
@@ -43,6 +42,10 @@ def job_result(answer: Answer, *, metadata: dict[str, Any] | None = None) -> Que
         started_at=iso8601(job.started_at),
         completed_at=iso8601(job.completed_at),
     )
+    if answer.result is not None:
+        # Not through its constructor, which takes 0 and False for no result.
+        told.result = json.loads(answer.result)
+    return told
 
 
 def description_text(job: Job) -> str:
@@ -83,13 +86,21 @@ def delete_metadata(job: Job) -> dict[str, Any]:
     return {"deleted_confirmed": job.state is State.DELETED, "actual_status": job.status.value}
 
 
-def split_streams(page: LogPage) -> dict[str, Any]:
-    """A page of the log in the adapter's shape: each stream's lines, and how many lines it has in all."""
+def split_streams(*pages: LogPage) -> dict[str, Any]:
+    """Pages of a log, one behind the other, in the adapter's shape: each stream's lines, and how many it has in all."""
+    parts: dict[Stream, list[list[str]]] = {stream: [] for stream in STREAMS}
+    for page in pages:
+        for entry in page.entries:
+            lines = parts[entry.stream]
+            if entry.continues and lines:
+                lines[-1].append(entry.line)
+            else:
+                lines.append([entry.line])
     return {
-        "stdout": [entry.line for entry in page.entries if entry.stream == "stdout"],
-        "stderr": [entry.line for entry in page.entries if entry.stream == "stderr"],
-        "stdout_lines": page.stdout_lines,
-        "stderr_lines": page.stderr_lines,
+        "stdout": ["".join(line) for line in parts["stdout"]],
+        "stderr": ["".join(line) for line in parts["stderr"]],
+        "stdout_lines": pages[-1].stdout_lines,
+        "stderr_lines": pages[-1].stderr_lines,
     }
 
 

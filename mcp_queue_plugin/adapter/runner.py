@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from mcp_queue_plugin.adapter.bridge import worker
-from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, JobRun
+from mcp_queue_plugin.adapter.jobs import MESSAGE_MAX_LENGTH, CommandExecutionJob, JobReturn, JobRun
 from mcp_queue_plugin.adapter.json_document import encode_document
+from mcp_queue_plugin.adapter.standard_error import StandardError
+from mcp_queue_plugin.adapter.tasks import Task
 from mcp_queue_plugin.context import JobContext
-from mcp_queue_plugin.errors import CommandUnknown, TargetNotFound
+from mcp_queue_plugin.errors import CommandUnknown, NotJson, TargetNotFound
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
@@ -22,13 +26,6 @@ from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers.child import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import Run, Setup
 
-ERROR_RESULT = "ErrorResult"
-"""What ``retry_on`` calls an error that a command has returned."""
-
-JOB_FAILED = "JobFailed"
-"""The type of the error of a job that says itself that it has failed."""
-
-MESSAGE_MAX_LENGTH = 2048
 TRACEBACK_MAX_LENGTH = 4096
 
 
@@ -37,13 +34,16 @@ class AdapterRunner:
 
     def __init__(self, setup: Setup) -> None:
         """Restore the configuration and import what registers commands; failed imports are kept, not raised."""
-        logging.basicConfig(stream=sys.stderr, level=_level(setup.log_level), format=_LOG_FORMAT)
+        self._standard_error = StandardError()
+        handler = logging.StreamHandler(self._standard_error)
+        logging.basicConfig(handlers=[handler], level=_level(setup.log_level), format=_LOG_FORMAT)
         if setup.config_path is not None:
             worker.restore_config(setup.config_path)
         modules = dict.fromkeys((*setup.auto_import_modules, *_modules_of_environment()))
         self.failed_imports = worker.import_modules(modules)
         worker.run_hooks(setup.hook_modules)
         self.commands = worker.queued_commands()
+        self._pid = os.getpid()
 
     def run(self, call: Run, params: bytes, context: JobContext, loop: JobLoop) -> Ending:
         """Run one attempt to its end; what its code raises becomes a failed ending, with the traceback in its log."""
@@ -52,28 +52,36 @@ class AdapterRunner:
         except JobStopped:
             return Ending(kind=EndingKind.STOPPED)
         except BaseException as error:  # noqa: BLE001 - the border of a job: whatever it raises is its end
-            traceback.print_exc()
-            kinds = exception_names(type(error))
-            return Ending(kind=EndingKind.FAILED, error=self._error_info(error), error_kinds=kinds)
+            return self._failed(error)
 
     def _run(self, call: Run, params: dict[str, Any], context: JobContext, loop: JobLoop) -> Ending:
         self.failed_imports.update(worker.import_modules(_modules_of_job(params)) if call.command is not None else {})
-        job_class = _load(call.target)
-        job = job_class(call.job_id, params)
+        found = _load(call.target)
+        if isinstance(found, Task):
+            return _ending(JobReturn(EndingKind.COMPLETED, _call(found, params, loop)))
+        job = found(call.job_id, params)
         if isinstance(job, CommandExecutionJob):
-            document, with_error = job.envelope(loop.run_until_complete(job.execute_command(context)))
-            return Ending(
-                kind=EndingKind.COMPLETED,
-                result=encode_document(document),
-                completed_with_error=with_error,
-                error_kinds=(ERROR_RESULT,) if with_error else (),
-            )
-        returned = JobRun(job, context).run()
-        result = None if returned.result is None else encode_document(returned.result)
-        if returned.message is None:
-            return Ending(kind=returned.kind, result=result)
-        error = ErrorInfo(type=JOB_FAILED, message=storable(returned.message, MESSAGE_MAX_LENGTH))
-        return Ending(kind=returned.kind, result=result, error=error, error_kinds=(JOB_FAILED,))
+            job.prepare(context, loop)
+            if type(job) is CommandExecutionJob:
+                # Most jobs are of this very class: without hooks, and without use for the state of queuemgr's jobs.
+                return _ending(job.run_command())
+        return self._run_job(JobRun(job, context))
+
+    def _run_job(self, job: JobRun) -> Ending:
+        try:
+            returned = job.run()
+        except BaseException as error:  # noqa: BLE001 - the same border; what the job has set as its result is kept
+            return self._failed(error, job.result)
+        return _ending(returned)
+
+    def _failed(self, error: BaseException, result: Any = None) -> Ending:
+        if os.getpid() != self._pid:
+            # A process that the job forked off: what it raises ends it, as it would anywhere.
+            raise error
+        self._standard_error.write("".join(traceback.format_exception(error)))
+        with suppress(NotJson):
+            return _failure(error, self._error_info(error), _document(result))
+        return _failure(error, self._error_info(error), None)
 
     def _error_info(self, error: BaseException) -> ErrorInfo:
         message = _message_of(error)
@@ -93,12 +101,37 @@ class AdapterRunner:
         return []
 
 
+def _ending(returned: JobReturn) -> Ending:
+    return Ending(
+        kind=returned.kind,
+        result=_document(returned.result),
+        error=returned.error,
+        completed_with_error=returned.with_error,
+        error_kinds=returned.error_kinds,
+    )
+
+
+def _failure(error: BaseException, info: ErrorInfo, result: bytes | None) -> Ending:
+    return Ending(kind=EndingKind.FAILED, result=result, error=info, error_kinds=exception_names(type(error)))
+
+
+def _call(task: Task[..., Any], arguments: dict[str, Any], loop: JobLoop) -> Any:
+    answer = task(**arguments)
+    return loop.run_until_complete(answer) if inspect.iscoroutine(answer) else answer
+
+
+def _document(result: Any) -> bytes | None:
+    return None if result is None else encode_document(result)
+
+
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def _message_of(error: BaseException) -> str:
     """What ``error`` says of itself; its type's name if it says nothing, or fails to."""
     try:
+        if isinstance(error, SystemExit):
+            return f"the job called sys.exit({error.code!r}); a job ends by returning"
         message: object = getattr(error, "message", None)
         return message if isinstance(message, str) and message else str(error) or type(error).__name__
     except Exception:  # noqa: BLE001 - the words of an error are code of the job, which may raise whatever it likes
@@ -121,6 +154,7 @@ def _modules_of_job(params: dict[str, Any]) -> list[str]:
 
 
 def _load(target: str) -> Any:
+    """The job class or task that ``target`` names."""
     module_name, _, qualname = target.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
@@ -128,6 +162,8 @@ def _load(target: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise TargetNotFound(
-            f"the job's class {target!r} cannot be found in a worker; define it at the top of an importable module"
+            f"the job's code {target!r} cannot be found in a worker; define it at the top of an importable module"
         ) from error
+    if not isinstance(found, type | Task):
+        raise TargetNotFound(f"the job's code {target!r} is neither a job class nor a task, but {found!r}")
     return found

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Self
 
 from mcp_queue_plugin.adapter.detached import DetachedCommands
-from mcp_queue_plugin.adapter.job_types import submission_of
+from mcp_queue_plugin.adapter.job_types import JobTarget, submission_of
 from mcp_queue_plugin.adapter.listeners import EngineListener
 from mcp_queue_plugin.adapter.options import declared_options
 from mcp_queue_plugin.adapter.setup import engine_options, queue_rules, worker_setup
@@ -92,7 +92,7 @@ class RunningQueue:
         return self.engine.is_running
 
     def submission(
-        self, job_class: type, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
+        self, job_class: JobTarget, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
     ) -> tuple[Submission, bytes]:
         """A job as the engine takes it, with the options that hold for it.
 
@@ -102,7 +102,7 @@ class RunningQueue:
         layers = () if options is None else (options,)
         decided, idempotency_key = decide_options(
             *layers,
-            declared_options(job_class, params),
+            *declared_options(job_class, params),
             defaults=self.default_options,
             queues=self.queue_rules,
         )

@@ -47,6 +47,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         path=str(path),
         durability="normal" if temporary else plugin.durability,
         temporary=temporary,
+        log_bytes=plugin.limits.log_bytes,
         max_concurrent_jobs=manager.max_concurrent_jobs,
         workers=_worker_rules(plugin.workers, manager.max_concurrent_jobs),
         queues=queue_rules(settings),

@@ -13,7 +13,7 @@ from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, WAIT_SECONDS, QueueCommand
 from mcp_queue_plugin.commands.record import record, row
 from mcp_queue_plugin.errors import InvalidParameters
-from mcp_queue_plugin.model.queries import JobQuery, LogQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogEntry, LogQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.model.text import storable
 
@@ -53,7 +53,10 @@ class QueueGetJobLogsCommand(QueueCommand):
     """Read what a job wrote."""
 
     name = "queue_get_job_logs"
-    descr = "Get a job's log lines, in pages or its tail"
+    descr = (
+        "Get a job's log lines, in pages or its tail. With next_cursor of one page as cursor of the next, no line is "
+        "missed or repeated; an empty page means that there are no more as yet"
+    )
     properties: ClassVar[dict[str, Any]] = {
         "job_id": JOB_ID,
         "stream": {"type": "string", "description": "Only this stream", "enum": ["stdout", "stderr"]},
@@ -62,7 +65,10 @@ class QueueGetJobLogsCommand(QueueCommand):
         "tail": {"type": "boolean", "description": "The last lines instead of the first"},
         "wait_seconds": {
             **WAIT_SECONDS,
-            "description": "Wait up to so many seconds for lines, if there are none; cut as in queue_get_job_status",
+            "description": (
+                "Wait up to so many seconds for lines of the stream behind the cursor, if there are none yet; cut as "
+                "in queue_get_job_status"
+            ),
         },
     }
     required = ("job_id",)
@@ -81,10 +87,7 @@ class QueueGetJobLogsCommand(QueueCommand):
         return {
             "job_id": params["job_id"],
             **split_streams(page),
-            "entries": [
-                {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
-                for entry in page.entries
-            ],
+            "entries": [_entry(entry) for entry in page.entries],
             "next_cursor": str(page.next_cursor),
             "dropped_lines": page.dropped_lines,
             **capped,
@@ -147,6 +150,11 @@ class QueueHealthCommand(QueueCommand):
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the health report."""
         return health_report(await manager.engine.health(), manager.settings, time.time())
+
+
+def _entry(entry: LogEntry) -> dict[str, Any]:
+    whole = {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
+    return {**whole, "continues": True} if entry.continues else whole
 
 
 def _names(params: dict[str, Any]) -> dict[str, str]:

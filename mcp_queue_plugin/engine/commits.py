@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import Applied, Claim, Done, Finish, Operation, Outcome, OutcomeCallback, Report
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
@@ -24,13 +25,13 @@ logger = logging.getLogger(__name__)
 class Change(NamedTuple):
     """A committed change of a record or its log, with the state before.
 
-    ``result`` is the result document, if this very change brought it.
+    ``result`` is the result document and ``log`` what was written, if this very change brought it.
     """
 
     job: Job
     before: State | None
     result: bytes | None = None
-    logged: bool = False
+    log: Sequence[LogPiece] = ()
 
 
 _OF_ATTEMPTS = (Claim, Report, Finish)
@@ -192,9 +193,9 @@ def _changes(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> list[Chang
 
 
 def _change(operation: Operation, outcome: Applied) -> tuple[Change, ...]:
-    logged = isinstance(operation, Report | Finish) and bool(operation.log)
-    if not outcome.changed and not logged:
+    log = operation.log if isinstance(operation, Report | Finish) else ()
+    if not outcome.changed and not log:
         return ()
     result = operation.ending.result if isinstance(operation, Finish) else None
     before = outcome.before if outcome.changed else outcome.job.state
-    return (Change(outcome.job, before, result if outcome.job.has_result else None, logged),)
+    return (Change(outcome.job, before, result if outcome.job.has_result else None, log),)

@@ -15,6 +15,7 @@ from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
 from mcp_queue_plugin.model.job import Job, Token
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import (
     Applied,
     Changes,
@@ -22,7 +23,6 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     Outcome,
     merged,
 )
@@ -81,7 +81,7 @@ class Dispatcher:
         """Set while a queue waits for nothing but time."""
         self._on_ready = on_ready
         self._committer = committer
-        self._reports = Reports(committer.submit)
+        self._reports = Reports(committer.submit, self._pool.hold_log)
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
         self.broken: WorkerStartFailed | None = None
@@ -115,10 +115,10 @@ class Dispatcher:
             return
         while lanes and self._pool.free() > len(self._reserved):
             fresh = self._pool.free("fresh") > self._reserved.count("fresh")
-            lane = next_of(lanes, fresh=fresh)
+            lane = next_of(lanes, now, fresh=fresh)
             if lane is None:
                 break
-            self._begin(lane, *lane.take(fresh=fresh))
+            self._begin(lane, *lane.take(now, fresh=fresh))
             if not lane.free_slots(now) or not lane.waiting.may_have_jobs:
                 lanes.remove(lane)
             elif lane.waiting.wants_more:
@@ -201,7 +201,7 @@ class Dispatcher:
             self._run(job, params, token)
 
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
-        gathered, log = self._reports.take(token)
+        gathered, log = self._reports.end(token)
         lane = self._running.pop(token)
         if not lane.rule.paced:
             lane.running.discard(token.uid)

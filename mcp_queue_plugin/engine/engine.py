@@ -178,11 +178,9 @@ class Engine:
             workers=self._dispatcher.pool.statistics(),
             max_concurrent_jobs=self._options.max_concurrent_jobs,
             queues=await self._queue_reports(),
-            waiting_calls=len(self.reading.watchers),
+            waiting_calls=self.reading.waiting_calls,
             oldest_queued_at=await self._store.oldest_queued_at(),
-            jobs_ready=any(
-                lane.waiting.first(fresh=True) is not None for lane in self._lanes.may_start(time.monotonic())
-            ),
+            jobs_ready=any(lane.waiting.first() is not None for lane in self._lanes.may_start(time.monotonic())),
             issues=self._issues(),
         )
 

@@ -48,13 +48,18 @@ class Lane:
 
     def demand(self, now: float) -> Demand:
         """How many workers its jobs could use now."""
-        waiting, slots = self.waiting.waiting, self.free_slots(now)
-        warm = min(waiting.warm, slots)
-        return Demand(warm, min(waiting.fresh, slots - warm))
+        return self.waiting.demand(self.free_slots(now))
 
-    def take(self, *, fresh: bool) -> Queued:
-        """Its next job, which takes a slot; without ``fresh`` one that does not need a fresh worker."""
-        queued = self.waiting.take(fresh=fresh)
+    def first(self, now: float, *, fresh: bool) -> Job | None:
+        """Its next job that can start now, if one of its slots is free; without ``fresh``, on a used worker.
+
+        Slots go by the order of the queue: a job that waits for a fresh worker holds one, and others pass it in others.
+        """
+        return self.waiting.first(self._warm_among(now, fresh))
+
+    def take(self, now: float, *, fresh: bool) -> Queued:
+        """The job that is ``first``, which takes a slot; there must be one."""
+        queued = self.waiting.take(self._warm_among(now, fresh))
         self.running.add(queued[0].uid)
         return queued
 
@@ -65,6 +70,10 @@ class Lane:
     def on_paused(self, *, paused: bool) -> None:
         """Take note that it was paused, or resumed."""
         self.state = _replace(self.state, paused=paused)
+
+    def _warm_among(self, now: float, fresh: bool) -> int | None:
+        """Among how many jobs one has to be found that a used worker can run; None if any job will do."""
+        return None if fresh or not self.waiting.has_fresh else self.free_slots(now)
 
 
 class Lanes:
@@ -157,14 +166,14 @@ class Lanes:
         )
 
 
-def next_of(lanes: list[Lane], *, fresh: bool) -> Lane | None:
-    """Of queues that may start a job the one whose job goes first; None if none of their jobs can run.
+def next_of(lanes: list[Lane], now: float, *, fresh: bool) -> Lane | None:
+    """Of queues with a free slot the one whose job goes first; None if none of their jobs can run.
 
     Without ``fresh`` those that need a fresh worker cannot.
     """
     if len(lanes) == 1:
-        return lanes[0] if lanes[0].waiting.first(fresh=fresh) is not None else None
-    heads = ((first.place, lane) for lane in lanes if (first := lane.waiting.first(fresh=fresh)) is not None)
+        return lanes[0] if lanes[0].first(now, fresh=fresh) is not None else None
+    heads = ((first.place, lane) for lane in lanes if (first := lane.first(now, fresh=fresh)) is not None)
     return min(heads, key=lambda head: head[0], default=(None, None))[1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.scaling import Demand
@@ -33,13 +34,8 @@ class Lookahead:
         self._may_be_more = True
 
     @property
-    def waiting(self) -> Demand:
-        """How many jobs are known to wait."""
-        return Demand(len(self._jobs) - len(self._fresh), len(self._fresh))
-
-    @property
     def has_fresh(self) -> bool:
-        """Whether one of them needs a fresh worker."""
+        """Whether a job is known to wait that needs a fresh worker."""
         return bool(self._fresh)
 
     @property
@@ -72,26 +68,22 @@ class Lookahead:
                     self._fresh.add(job.uid)
         self._may_be_more = self._may_be_more or len(found) == limit
 
-    def first(self, *, fresh: bool) -> Job | None:
-        """The job that ``take`` would answer; None if none is known that can run."""
-        uid = self._next(fresh)
+    def first(self, warm_among: int | None = None) -> Job | None:
+        """The next job; with a number, the first of the next so many that a used worker can run. None if unknown."""
+        uid = self._first(warm_among)
         return None if uid is None else self._jobs[uid][0]
 
-    def take(self, *, fresh: bool) -> Queued:
-        """The next job, which is forgotten here; there must be one.
-
-        Without ``fresh`` it is the next that does not need a fresh worker.
-        """
-        uid = self._next(fresh)
+    def take(self, warm_among: int | None = None) -> Queued:
+        """The job that is ``first``, which is forgotten here; there must be one."""
+        uid = self._first(warm_among)
         assert uid is not None
-        queued = self._forget(uid)
-        assert queued is not None
-        return queued
+        self._fresh.discard(uid)
+        return self._jobs.pop(uid)
 
-    def _next(self, fresh: bool) -> int | None:
-        if fresh or not self._fresh:
-            return next(iter(self._jobs), None)
-        return next((uid for uid in self._jobs if uid not in self._fresh), None)
+    def demand(self, slots: int) -> Demand:
+        """What the next jobs need, as many of them as there are ``slots``."""
+        fresh = sum(uid in self._fresh for uid in islice(self._jobs, slots)) if self._fresh else 0
+        return Demand(min(len(self._jobs), slots) - fresh, fresh)
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change of a job of this queue."""
@@ -104,6 +96,11 @@ class Lookahead:
             self._jobs.clear()
             self._fresh.clear()
 
-    def _forget(self, uid: int) -> Queued | None:
+    def _forget(self, uid: int) -> None:
         self._fresh.discard(uid)
-        return self._jobs.pop(uid, None)
+        self._jobs.pop(uid, None)
+
+    def _first(self, warm_among: int | None) -> int | None:
+        if warm_among is None:
+            return next(iter(self._jobs), None)
+        return next((uid for uid in islice(self._jobs, warm_among) if uid not in self._fresh), None)

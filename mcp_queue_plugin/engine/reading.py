@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+import msgspec
+
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.commits import Change
+from mcp_queue_plugin.engine.log_watch import LogWatchers
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Listing, Reply
 from mcp_queue_plugin.engine.watch import Until, Watchers
 from mcp_queue_plugin.errors import JobNotFound, QueueError
-from mcp_queue_plugin.model import log_lines
 from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
@@ -29,18 +31,19 @@ class Reading:
         self._store = store
         self._adopted = adopted
         self._places = places
-        self._log_growth: dict[str, asyncio.Event] = {}
-        """Set when the log of a job, by its public id, has grown or is complete."""
+        self._log_watchers = LogWatchers()
         self.watchers = Watchers()
+
+    @property
+    def waiting_calls(self) -> int:
+        """How many calls wait for something to tell."""
+        return len(self.watchers) + len(self._log_watchers)
 
     def on_committed(self, change: Change) -> None:
         """Wake who waits for this change."""
         job = change.job
         self.watchers.notify(job, change.result)
-        if change.logged or job.state in ENDED_STATES:
-            growth = self._log_growth.pop(job.job_id, None)
-            if growth is not None:
-                growth.set()
+        self._log_watchers.notify(job.job_id, change.log, complete=job.state in ENDED_STATES)
 
     async def status(
         self,
@@ -76,16 +79,17 @@ class Reading:
         """
         job = await self.found(job_id)
         if wait_seconds is None or job.state in ENDED_STATES:
-            return await self._log_page(job, query)
-        # Before the log is read: no line can slip in between.
-        growth = self._log_growth.setdefault(job_id, asyncio.Event())
-        page = await self._log_page(job, query)
-        if page.entries:
+            return await self._store.log_page(job.uid, query)
+        # It watches before it reads: no line can slip in between.
+        with self._log_watchers.watching(job_id, query.stream) as watch:
+            page = await self._store.log_page(job.uid, query)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    while not page.entries and not watch.complete:
+                        await watch.told()
+                        query = msgspec.structs.replace(query, cursor=page.next_cursor)
+                        page = await self._store.log_page(job.uid, query)
             return page
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_seconds):
-                await growth.wait()
-        return await self._log_page(job, query)
 
     async def list_jobs(self, query: JobQuery, *, with_places: bool = False) -> Listing:
         """One page of jobs."""
@@ -122,9 +126,6 @@ class Reading:
             reply(error)
         else:
             reply(answer._replace(place=places.get(answer.job.uid)))
-
-    async def _log_page(self, job: Job, query: LogQuery) -> LogPage:
-        return log_lines.page(await self._store.log(job.uid), query)
 
     def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply) -> None:
         """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""

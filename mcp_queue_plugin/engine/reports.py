@@ -4,70 +4,102 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, LogChunk, Report, merged
+from mcp_queue_plugin.model.log_lines import AttemptLog
+from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
+from mcp_queue_plugin.model.operations import Changes, OutcomeCallback, Report, merged
 
 FLUSH_INTERVAL_SECONDS = 0.1
 FLUSH_BYTES = 256 * 1024
 
+BACKLOG_BYTES = 4 * 1024 * 1024
+"""An attempt has to wait with its writing while so much of its log is not stored yet: the store fails, or is slow."""
+
 NO_CHANGES = Changes()
 
 
-class _Gathered:
-    __slots__ = ("changes", "chunks", "size_bytes")
+class Submit(Protocol):
+    """Takes a report; calls back when it is stored, or refused because the attempt is over."""
 
-    def __init__(self) -> None:
-        self.changes = NO_CHANGES
-        self.chunks: list[LogChunk] = []
-        self.size_bytes = 0
+    def __call__(self, operation: Report, callback: OutcomeCallback | None, /) -> None:
+        """Take ``operation``."""
+        ...
 
 
 class Reports:
     """What running attempts have reported and is not yet handed on."""
 
-    def __init__(self, submit: Callable[[Report], None]) -> None:
-        """Hand gathered reports to ``submit``."""
+    def __init__(self, submit: Submit, hold_log: Callable[[Token, bool], None]) -> None:
+        """Hand gathered reports to ``submit``; ``hold_log`` makes an attempt wait with its writing, or go on."""
         self._submit = submit
-        self._gathered: dict[Token, _Gathered] = {}
+        self._hold_log = hold_log
+        self._changes: dict[Token, Changes] = {}
+        """Of those attempts that have something to hand on."""
+        self._logs: dict[Token, AttemptLog] = {}
+        """Of those that have written anything at all; kept to their end, because lines go on."""
+        self._backlogs: dict[Token, int] = {}
+        """How many bytes of their logs are handed on and not stored yet."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add_changes(self, token: Token, changes: Changes) -> None:
         """Remember the newest value of each field."""
-        gathered = self._of(token)
-        gathered.changes = merged(gathered.changes, changes)
+        self._changes[token] = merged(self._changes.get(token, NO_CHANGES), changes)
+        self._set_timer()
 
     def add_log(self, token: Token, chunk: LogChunk) -> None:
         """Remember a piece of the log."""
-        gathered = self._of(token)
-        gathered.chunks.append(chunk)
-        gathered.size_bytes += len(chunk.data)
-        if gathered.size_bytes >= FLUSH_BYTES:
-            self._flush_one(token)
+        log = self._logs.get(token)
+        if log is None:
+            log = self._logs[token] = AttemptLog()
+        log.add(chunk)
+        self._changes.setdefault(token, NO_CHANGES)
+        self._set_timer()
+        if log.size_bytes >= FLUSH_BYTES:
+            # Without the changes, which wait for the timer: however much it prints, a job's record is written no more
+            # than ten times a second.
+            self._report(token, NO_CHANGES)
 
-    def take(self, token: Token) -> tuple[Changes, tuple[LogChunk, ...]]:
-        """What is gathered for an attempt that has ended, so that it goes along with its end."""
-        gathered = self._gathered.pop(token, None)
-        if gathered is None:
-            return NO_CHANGES, ()
-        return gathered.changes, tuple(gathered.chunks)
+    def end(self, token: Token) -> tuple[Changes, tuple[LogPiece, ...]]:
+        """What is left of an attempt that has ended, so that it goes along with its end."""
+        log = self._logs.pop(token, None)
+        self._backlogs.pop(token, None)
+        return self._changes.pop(token, NO_CHANGES), () if log is None else log.end()
 
     def flush(self) -> None:
         """Hand everything on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for token in list(self._gathered):
+        for token in list(self._changes):
             self._flush_one(token)
 
-    def _of(self, token: Token) -> _Gathered:
-        gathered = self._gathered.get(token)
-        if gathered is None:
-            gathered = self._gathered[token] = _Gathered()
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
-        return gathered
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
 
     def _flush_one(self, token: Token) -> None:
-        changes, chunks = self.take(token)
-        self._submit(Report(token=token, changes=changes, log=chunks))
+        self._report(token, self._changes.pop(token))
+
+    def _report(self, token: Token, changes: Changes) -> None:
+        log = self._logs.get(token)
+        if log is None or not log.size_bytes:
+            if changes != NO_CHANGES:
+                self._submit(Report(token=token, changes=changes), None)
+            return
+        size_bytes = log.size_bytes
+        backlog = self._backlogs.get(token, 0) + size_bytes
+        self._backlogs[token] = backlog
+        if backlog >= BACKLOG_BYTES > backlog - size_bytes:
+            self._hold_log(token, True)
+        report = Report(token=token, changes=changes, log=log.take())
+        self._submit(report, lambda _: self._on_stored(token, size_bytes))
+
+    def _on_stored(self, token: Token, size_bytes: int) -> None:
+        if token not in self._backlogs:
+            return
+        backlog = self._backlogs[token] - size_bytes
+        self._backlogs[token] = backlog
+        if backlog < BACKLOG_BYTES <= backlog + size_bytes:
+            self._hold_log(token, False)

@@ -148,4 +148,5 @@ def _store_of(options: EngineOptions, clock: Clock) -> SqliteStore:
         durability=options.durability,
         clock=clock,
         temporary=options.temporary,
+        log_bytes=options.log_bytes,
     )

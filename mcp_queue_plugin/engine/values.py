@@ -25,6 +25,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     durability: Literal["full", "normal"]
     temporary: bool
+    log_bytes: int
     max_concurrent_jobs: int
     workers: WorkerRules
     queues: dict[str, QueueRule] = {}

@@ -14,6 +14,7 @@ import msgspec
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.admission import Full, Limit
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 
@@ -43,14 +44,6 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     completed_with_error: bool = False
     error_kinds: tuple[str, ...] = ()
-
-
-class LogChunk(msgspec.Struct, frozen=True):
-    """Bytes a job wrote to one of its streams (``stdout`` or ``stderr``), with the time of their reading."""
-
-    stream: str
-    written_at: float
-    data: bytes
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +105,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     token: Token
     changes: Changes
-    log: tuple[LogChunk, ...] = ()
+    log: tuple[LogPiece, ...] = ()
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +118,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending
     jitter: float = 1.0
     changes: Changes = Changes()
-    log: tuple[LogChunk, ...] = ()
+    log: tuple[LogPiece, ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True):

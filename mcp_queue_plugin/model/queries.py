@@ -11,6 +11,7 @@ from mcp_queue_plugin.model.states import Status
 
 Order = Literal["newest", "oldest"]
 Stream = Literal["stdout", "stderr"]
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +39,10 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which log lines to read: ``limit`` lines from ``cursor`` on, or with ``tail`` the last ones."""
+    """Which log lines to read: up to ``limit`` of them from ``cursor`` on, or with ``tail`` the last ones.
+
+    A cursor is a position in the log, the same whatever ``stream`` is asked for.
+    """
 
     stream: Stream | None = None
     cursor: int = 0
@@ -47,21 +51,27 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogEntry(msgspec.Struct, frozen=True):
-    """One line, without its line end."""
+    """One line, without its line end; or, if it ``continues``, more of the last line of its stream."""
 
     stream: Stream
     written_at: float
     line: str
+    continues: bool = False
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of log lines. ``next_cursor`` is where the next page begins; totals count the whole log."""
+    """A page of log lines; an empty one means that there are no more as yet.
+
+    ``next_cursor`` is where the next page begins and ``end_cursor`` where the log ended when it was read. The totals
+    count all lines the job has ever written, ``dropped_lines`` those of them that are not kept any more.
+    """
 
     entries: tuple[LogEntry, ...]
     next_cursor: int
+    end_cursor: int
     stdout_lines: int
     stderr_lines: int
-    dropped_lines: int = 0
+    dropped_lines: int
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

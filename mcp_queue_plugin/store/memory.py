@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model import decide, log_limit, log_pages
 from mcp_queue_plugin.model.admission import Limit, TallyKey, eviction_order, is_in, tally_keys
 from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Idempotency, Job, Submission
-from mcp_queue_plugin.model.operations import Add, Adopt, LogChunk, Operation, Outcome, Sweep
+from mcp_queue_plugin.model.log_pages import LogExtent
+from mcp_queue_plugin.model.log_pieces import LogPiece, LogPlace, StoredPiece
+from mcp_queue_plugin.model.operations import Add, Adopt, Operation, Outcome, Sweep
 from mcp_queue_plugin.model.places import place_of
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures, QueueState
 from mcp_queue_plugin.model.retention import is_over, over_since
 from mcp_queue_plugin.model.states import State
@@ -25,16 +27,17 @@ from mcp_queue_plugin.store.steps import Steps
 class MemoryRecords:
     """Implements ``store.steps.Records`` as plainly as it can be said: what is asked for is searched for."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Stamp changes with the time of ``clock``."""
+    def __init__(self, clock: Clock, *, log_bytes: int) -> None:
+        """Stamp changes with the time of ``clock`` and keep ``log_bytes`` bytes of each job's log."""
         self._clock = clock
+        self._log_bytes = log_bytes
         self._version = 0
         self._last_uid = 0
         self._rank_time = 0.0
         self.jobs: dict[int, Job] = {}
         self.params: dict[int, bytes] = {}
         self.results: dict[int, bytes] = {}
-        self.logs: dict[int, list[LogChunk]] = {}
+        self.logs: dict[int, list[StoredPiece]] = {}
         self.keys: dict[int, tuple[Submission, Idempotency]] = {}
         self.states: dict[str, QueueState] = {}
 
@@ -112,9 +115,12 @@ class MemoryRecords:
             self._forget_documents(job)
         return job
 
-    def append_log(self, job: Job, log: Sequence[LogChunk]) -> None:
-        """Keep what an attempt wrote."""
-        self.logs.setdefault(job.uid, []).extend(log)
+    def append_log(self, job: Job, pieces: Sequence[LogPiece]) -> None:
+        """Keep what an attempt wrote, and drop the oldest of it beyond the limit."""
+        log = self.logs.get(job.uid, [])
+        end = log[-1].end if log else LogPlace()
+        added, first_position = log_limit.append(end, pieces, log_bytes=self._log_bytes)
+        self.logs[job.uid] = [piece for piece in log if piece.position >= first_position] + added
 
     def put_result(self, job: Job, result: bytes | None) -> None:
         """Keep a job's result in place of the one before; None for none."""
@@ -156,9 +162,9 @@ class MemoryStore:
     store.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        """Stamp changes with the time of ``clock``."""
-        self._records = MemoryRecords(clock)
+    def __init__(self, clock: Clock, *, log_bytes: int = log_limit.LOG_BYTES) -> None:
+        """Stamp changes with the time of ``clock`` and keep ``log_bytes`` bytes of each job's log."""
+        self._records = MemoryRecords(clock, log_bytes=log_bytes)
         self._clock = clock
 
     @property
@@ -188,9 +194,12 @@ class MemoryStore:
         """The result document of a job."""
         return self._records.results.get(uid)
 
-    async def log(self, uid: int) -> Sequence[LogChunk]:
-        """All log chunks of a job in the order of their writing."""
-        return list(self._records.logs.get(uid, ()))
+    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
+        """One page of what a job wrote."""
+        log = self._records.logs.get(uid, [])
+        extent = LogExtent(log[0].begin, log[-1].end) if log else LogExtent()
+        pieces = [piece for piece in log if query.stream in (None, piece.stream)]
+        return log_pages.page(extent, pieces[::-1] if query.tail else pieces, query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of the jobs that match."""

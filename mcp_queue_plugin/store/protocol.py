@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import LogChunk, Operation, Outcome
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.operations import Operation, Outcome
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures
 
 
@@ -70,8 +70,8 @@ class JobStore(Protocol):
         """The result document of a job."""
         ...
 
-    async def log(self, uid: int) -> Sequence[LogChunk]:
-        """All log chunks of a job in the order of their writing."""
+    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
+        """One page of what a job wrote, read without what lies before and behind it; see ``model.log_pages.page``."""
         ...
 
     async def list_jobs(self, query: JobQuery) -> JobPage:

@@ -11,6 +11,7 @@ from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.admission import EVICTED, Full, Limit, make_room
 from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -21,7 +22,6 @@ from mcp_queue_plugin.model.operations import (
     Done,
     Due,
     Finish,
-    LogChunk,
     Operation,
     Outcome,
     Refusal,
@@ -93,7 +93,7 @@ class Records(Protocol):
         """Keep a changed record under the next version; a tombstone loses its documents."""
         ...
 
-    def append_log(self, job: Job, log: Sequence[LogChunk]) -> None:
+    def append_log(self, job: Job, pieces: Sequence[LogPiece]) -> None:
         """Keep what an attempt wrote."""
         ...
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from io import FileIO
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.model.operations import LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.queries import Stream
 
 READ_BYTES = 65_536
@@ -32,6 +32,7 @@ class Capture:
     def __init__(self, stdout: FileIO, stderr: FileIO, *, clock: Clock, on_chunk: Callable[[LogChunk], None]) -> None:
         """Hand every chunk that is read to ``on_chunk``, at most 64 KiB of a stream per turn of the loop."""
         self._clock = clock
+        self._held = False
         self._error_tail = _Tail(on_chunk)
         self._streams = (
             _PipeReader("stdout", stdout, clock, on_chunk),
@@ -52,6 +53,13 @@ class Capture:
         """Read what is in both pipes now."""
         for stream in self._streams:
             stream.drain()
+
+    def hold(self, held: bool) -> None:
+        """Leave what is written in the pipes, so that its writer waits once they are full; or, with False, go on."""
+        if held != self._held:
+            self._held = held
+            for stream in self._streams:
+                stream.hold(held)
 
     def close(self) -> None:
         """Stop watching and close both pipes."""
@@ -87,12 +95,18 @@ class _PipeReader:
         with suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._read)
+        self.hold(False)
 
     def drain(self) -> None:
         read = 0
         while read < DRAIN_MAX_BYTES and (count := self._read()):
             read += count
+
+    def hold(self, held: bool) -> None:
+        if held:
+            self._loop.remove_reader(self._pipe.fileno())
+        elif self._open:
+            self._loop.add_reader(self._pipe.fileno(), self._read)
 
     def close(self) -> None:
         self._stop()

@@ -24,11 +24,12 @@ from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers import stacks, warden
+from mcp_queue_plugin.workers.alarms import Alarms
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Broken, Kind, Ready, Result, Run, Setup, decode, encode
-from mcp_queue_plugin.workers.reporting import AttemptReporter, LateReports
+from mcp_queue_plugin.workers.reporting import AttemptReporter
 
 __all__ = ["JobLoop", "JobStopped", "Runner", "RunnerFactory", "main"]
 
@@ -63,7 +64,7 @@ class _Attempts:
         self._streams = streams
         self._runner = runner
         self._loop = JobLoop(control)
-        self._late_reports = LateReports()
+        self._alarms = Alarms()
         self._surroundings = Surroundings()
 
     def serve(self) -> int:
@@ -76,7 +77,7 @@ class _Attempts:
         return 0
 
     def _run(self, call: Run, params: bytes) -> None:
-        reporter = AttemptReporter(call.token, self._control, self._late_reports)
+        reporter = AttemptReporter(call.token, self._control, self._alarms)
         context = JobContext(call.job_id, call.token.attempt, reporter)
         enter_job(context)
         self._loop.begin(call.token)

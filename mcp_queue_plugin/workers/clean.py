@@ -16,6 +16,7 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, TextIO, cast
 
 from mcp_queue_plugin.workers import stacks
+from mcp_queue_plugin.workers.root_logger import RootLogger
 
 GRACE_SECONDS = 0.05
 """How long threads and child processes that are about to end may take."""
@@ -94,6 +95,7 @@ class Surroundings:
         self._variables = dict(_environment)
         self._handlers = _handlers()
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._root_logger = RootLogger()
         self._threads = frozenset(threading.enumerate())
         self._children = _living_children() if _has_children() else {}
 
@@ -108,6 +110,7 @@ class Surroundings:
         os.umask(self._umask)
         self._restore_environment()
         self._restore_signals()
+        self._root_logger.restore()
 
     def leftovers(self) -> str | None:
         """The threads and processes that the job has left behind, in words; those about to end get 50 ms for it."""

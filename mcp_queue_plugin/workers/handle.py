@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation
-from mcp_queue_plugin.model.operations import LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.workers import warden
 from mcp_queue_plugin.workers.capture import Capture
 from mcp_queue_plugin.workers.connection import Connection
@@ -65,6 +65,10 @@ class ProcessHandle:
     def drain_log(self) -> None:
         """Tell all that it has written by now."""
         self._capture.drain()
+
+    def hold_log(self, held: bool) -> None:
+        """Leave what it writes unread, so that it has to wait; or, with False, read on."""
+        self._capture.hold(held)
 
     def add_to_log(self, line: str) -> None:
         """Tell ``line`` as if it had written that to its standard error now."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.options import Isolation
 from mcp_queue_plugin.model.scaling import Census
-from mcp_queue_plugin.workers.process import Worker, WorkerState
+from mcp_queue_plugin.workers.owner import WorkerState
+from mcp_queue_plugin.workers.process import Worker
 
 
 class Members:

@@ -9,12 +9,14 @@ from typing import Protocol
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.model.options import Isolation, JobOptions
 from mcp_queue_plugin.model.scaling import Demand, Limits, Machine, WorkerRules
 from mcp_queue_plugin.workers import host
 from mcp_queue_plugin.workers.members import Members
-from mcp_queue_plugin.workers.process import Worker, WorkerState
+from mcp_queue_plugin.workers.owner import WorkerState
+from mcp_queue_plugin.workers.process import Worker
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 from mcp_queue_plugin.workers.scaler import Scaler
 from mcp_queue_plugin.workers.spawn import WORKER_COMMAND
@@ -148,6 +150,15 @@ class WorkerPool:
         worker = self._members.busy.get(token)
         if worker is not None:
             worker.stop(grace_seconds)
+
+    def hold_log(self, token: Token, held: bool) -> None:
+        """Leave what an attempt writes unread, so that it has to wait; or, with False, read on.
+
+        An attempt that does not run here any more is ignored.
+        """
+        worker = self._members.busy.get(token)
+        if worker is not None:
+            worker.hold_log(held)
 
     def statistics(self) -> WorkerStatistics:
         """The pool in numbers, and a look at each of its processes."""

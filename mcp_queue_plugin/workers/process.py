@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
 from mcp_queue_plugin.model.job import ErrorInfo, Token
-from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import LettingGo
+from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
 from mcp_queue_plugin.workers.protocol import (
     Broken,
     Frame,
@@ -37,40 +38,6 @@ CLOSED_SECONDS = 0.5
 """How long a process may live on after it has closed its control socket."""
 
 _NOTHING = Changes()
-
-
-class WorkerState(Enum):
-    """Where a worker stands. LEAVING: it takes no more jobs, and its process ends."""
-
-    STARTING = auto()
-    IDLE = auto()
-    BUSY = auto()
-    LEAVING = auto()
-    GONE = auto()
-
-
-class WorkerOwner(Protocol):
-    """Whom a worker tells what happens; called on the loop."""
-
-    def worker_ready(self, worker: Worker, ready: Ready) -> None:
-        """It takes jobs now."""
-        ...
-
-    def worker_progress(self, token: Token, changes: Changes) -> None:
-        """The running attempt reported ``changes``."""
-        ...
-
-    def worker_log(self, token: Token, chunk: LogChunk) -> None:
-        """The running attempt wrote ``chunk``."""
-        ...
-
-    def worker_ended(self, worker: Worker, token: Token, ending: Ending, changes: Changes) -> None:
-        """The attempt has ended and all it wrote was told; the worker is IDLE or LEAVING."""
-        ...
-
-    def worker_gone(self, worker: Worker) -> None:
-        """The process has ended, and nothing of it is left in this one."""
-        ...
 
 
 class Worker:
@@ -167,6 +134,10 @@ class Worker:
         """Send SIGTERM to the worker's own process."""
         self._process.terminate()
 
+    def hold_log(self, held: bool) -> None:
+        """Leave what the running attempt writes unread, so that it has to wait; or, with False, read on."""
+        self._process.hold_log(held)
+
     def retire(self) -> None:
         """Tell the idle worker to go."""
         self.state = WorkerState.LEAVING
@@ -243,6 +214,7 @@ class Worker:
         self._letting_go.over()
         self.jobs_done += 1
         self.idle_since = self._loop.time()
+        self._process.hold_log(False)
         self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
         self._owner.worker_ended(self, token, ending, changes)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from queue import SimpleQueue
 
+from mcp_queue_plugin.model.course import Course
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.operations import Changes, merged
+from mcp_queue_plugin.workers.alarms import Alarm, Alarms
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.protocol import Kind, Progress, encode
 
@@ -18,40 +19,22 @@ INTERVAL_SECONDS = 0.05
 _NOTHING = Changes()
 
 
-class LateReports:
-    """A daemon thread, started by the first report that has to wait, which sends such reports when they are due."""
-
-    def __init__(self) -> None:
-        """No thread yet: most jobs never report quickly."""
-        self._due: SimpleQueue[tuple[float, AttemptReporter]] = SimpleQueue()
-        self._started = False
-
-    def schedule(self, reporter: AttemptReporter, seconds: float) -> None:
-        """Flush ``reporter`` in ``seconds``."""
-        if not self._started:
-            self._started = True
-            threading.Thread(target=self._run, name="late-reports", daemon=True).start()
-        self._due.put((time.monotonic() + seconds, reporter))
-
-    def _run(self) -> None:
-        while True:
-            due, reporter = self._due.get()
-            time.sleep(max(0.0, due - time.monotonic()))
-            reporter.flush()
-
-
 class AttemptReporter:
     """The ``Reporter`` of one attempt; once it is closed nothing is reported any more. Methods work in any thread."""
 
-    def __init__(self, token: Token, control: Control, late_reports: LateReports) -> None:
+    def __init__(self, token: Token, control: Control, alarms: Alarms) -> None:
         """Speak for the attempt of ``token``."""
         self._token = token
         self._control = control
-        self._late_reports = late_reports
+        self._alarms = alarms
         self._lock = threading.Lock()
         self._known = _NOTHING
         self._pending = _NOTHING
         self._sent_at = float("-inf")
+        self._flush_alarm: Alarm | None = None
+        self._course: Course | None = None
+        self._began = 0.0
+        self._course_alarm: Alarm | None = None
         self._closed = False
 
     def report(self, changes: Changes) -> None:
@@ -59,33 +42,47 @@ class AttemptReporter:
         if self._control.forked:
             return
         with self._lock:
-            fresh = _without(changes, self._known)
-            if self._closed or fresh == _NOTHING:
-                return
-            waits_already = self._pending != _NOTHING
-            self._known = merged(self._known, fresh)
-            self._pending = merged(self._pending, fresh)
-            wait = self._sent_at + INTERVAL_SECONDS - time.monotonic()
-            if wait <= 0:
-                self._send()
-            elif not waits_already:
-                self._late_reports.schedule(self, wait)
+            if changes.progress is not None:
+                self._leave_course()
+            self._take(changes)
+
+    def follow(self, course: Course) -> None:
+        """Let the progress follow the clock along ``course``, until the attempt reports progress or ends."""
+        with self._lock:
+            if self._known.progress is None:
+                self._course, self._began = course, time.monotonic()
+                self._set_course_alarm(course, 0.0)
 
     def stop_requested(self) -> bool:
         """Whether a stop has arrived by now; always so for what outlives its attempt."""
         return self._closed or self._control.stop_requested(self._token)
 
-    def flush(self) -> None:
-        """Send what is pending, unless the attempt has ended."""
-        with self._lock:
-            if not self._closed and self._pending != _NOTHING:
-                self._send()
-
     def close(self) -> Changes:
         """End the reports; answers what was not sent yet."""
         with self._lock:
             self._closed = True
+            self._leave_course()
+            if self._flush_alarm is not None:
+                self._alarms.cancel(self._flush_alarm)
             return self._pending
+
+    def _take(self, changes: Changes) -> None:
+        fresh = _without(changes, self._known)
+        if self._closed or fresh == _NOTHING:
+            return
+        self._known = merged(self._known, fresh)
+        self._pending = merged(self._pending, fresh)
+        wait = self._sent_at + INTERVAL_SECONDS - time.monotonic()
+        if wait <= 0:
+            self._send()
+        elif self._flush_alarm is None:
+            self._flush_alarm = self._alarms.set(wait, self._flush)
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._flush_alarm = None
+            if not self._closed and self._pending != _NOTHING:
+                self._send()
 
     def _send(self) -> None:
         self._sent_at = time.monotonic()
@@ -93,6 +90,23 @@ class AttemptReporter:
         # A job is not to fail because nobody listens any more; its worker is about to be ended then.
         with suppress(OSError):
             self._control.send(encode(Kind.PROGRESS, Progress(self._token, pending)))
+
+    def _set_course_alarm(self, course: Course, elapsed_seconds: float) -> None:
+        wait = course.next_step_seconds(elapsed_seconds)
+        self._course_alarm = None if wait is None else self._alarms.set(wait, self._step)
+
+    def _step(self) -> None:
+        with self._lock:
+            if self._course is not None:
+                elapsed_seconds = time.monotonic() - self._began
+                self._take(Changes(progress=self._course.percent(elapsed_seconds)))
+                self._set_course_alarm(self._course, elapsed_seconds)
+
+    def _leave_course(self) -> None:
+        self._course = None
+        if self._course_alarm is not None:
+            self._alarms.cancel(self._course_alarm)
+            self._course_alarm = None
 
 
 def _without(changes: Changes, known: Changes) -> Changes:

@@ -18,7 +18,8 @@ from mcp_queue_plugin.workers import host
 from mcp_queue_plugin.workers.guard import GrowthGuard
 from mcp_queue_plugin.workers.idletimer import IdleTimer
 from mcp_queue_plugin.workers.members import Members
-from mcp_queue_plugin.workers.process import Worker, WorkerState
+from mcp_queue_plugin.workers.owner import WorkerState
+from mcp_queue_plugin.workers.process import Worker
 from mcp_queue_plugin.workers.recycling import Recycling
 from mcp_queue_plugin.workers.starter import Starter
 from mcp_queue_plugin.workers.statistics import Tally

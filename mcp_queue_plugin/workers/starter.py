@@ -8,7 +8,8 @@ from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.workers.backoff import Backoff
-from mcp_queue_plugin.workers.process import Worker, WorkerOwner
+from mcp_queue_plugin.workers.owner import WorkerOwner
+from mcp_queue_plugin.workers.process import Worker
 from mcp_queue_plugin.workers.protocol import Setup
 from mcp_queue_plugin.workers.statistics import Tally
 

@@ -9,7 +9,7 @@ import msgspec
 
 from mcp_queue_plugin.workers.host import STOPPED_STATES, Vitals
 from mcp_queue_plugin.workers.members import Members
-from mcp_queue_plugin.workers.process import WorkerState
+from mcp_queue_plugin.workers.owner import WorkerState
 
 StateName = Literal["starting", "idle", "busy", "leaving"]
 

@@ -70,10 +70,29 @@ def test_a_synchronous_command_that_takes_too_long_becomes_a_job(
     assert server.delete(job_id)["status"] == "deleted"
 
 
-def test_a_default_poll_interval_makes_calls_answer_with_the_result(start: StartServer, tmp_path: Path) -> None:
-    server = start(write_configuration(tmp_path, queue_manager={"default_poll_interval": 0.1}))
+@pytest.mark.parametrize(
+    ("section", "environment"),
+    [
+        ({"default_poll_interval": 0.1, "default_max_wait_time": 3.0}, {}),
+        (
+            {},
+            {
+                "MCP_QUEUE__QUEUE_MANAGER__DEFAULT_POLL_INTERVAL": "0.1",
+                "MCP_QUEUE__QUEUE_MANAGER__DEFAULT_MAX_WAIT_TIME": "3",
+            },
+        ),
+    ],
+)
+def test_a_default_poll_interval_makes_calls_answer_with_the_result(
+    start: StartServer, tmp_path: Path, gate: Gate, section: dict[str, Any], environment: dict[str, str]
+) -> None:
+    server = start(write_configuration(tmp_path, queue_manager=section), environment)
+    # Its schema forbids a poll_interval in the call.
     answer = server.call("add_numbers", a=1, b=2)
     assert (answer["status"], answer["result"]["result"]["data"]) == ("completed", {"sum": 3})
+    assert "Polling timeout after 3.0 seconds" in server.refusal("hold", gate=str(gate))["message"]
+    assert server.call("hold", gate=str(gate), poll_interval=0)["status"] == "pending"
+    gate.open()
 
 
 def test_the_environment_goes_before_the_file(start: StartServer, tmp_path: Path) -> None:

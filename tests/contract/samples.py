@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mcp_queue_plugin.model.admission import Limit
 from mcp_queue_plugin.model.job import Idempotency, Job, Submission, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -16,7 +17,6 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     OnMany,
     Operation,
     Outcome,
@@ -24,10 +24,12 @@ from mcp_queue_plugin.model.operations import (
     Refused,
 )
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage
 from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.model.states import PENDING_STATES, Status
 from mcp_queue_plugin.store.protocol import JobStore
+
+NOTHING_WRITTEN = LogPage(entries=(), next_cursor=0, end_cursor=0, stdout_lines=0, stderr_lines=0, dropped_lines=0)
 
 
 class ManualClock:
@@ -81,7 +83,7 @@ def finish(
     kind: EndingKind = EndingKind.COMPLETED,
     *,
     result: bytes | None = None,
-    log: tuple[LogChunk, ...] = (),
+    log: tuple[LogPiece, ...] = (),
 ) -> Finish:
     return Finish(token=token, ending=Ending(kind=kind, result=result), log=log)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mcp_queue_plugin.allowed import Overflow
 from mcp_queue_plugin.model.admission import LimitRules, limits_of
 from mcp_queue_plugin.model.job import ErrorInfo, Idempotency, Submission, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
@@ -16,7 +17,6 @@ from mcp_queue_plugin.model.operations import (
     Ending,
     EndingKind,
     Finish,
-    LogChunk,
     Operation,
     Retry,
     SetQueue,
@@ -25,7 +25,7 @@ from mcp_queue_plugin.model.operations import (
     Sweep,
 )
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogQuery
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.states import Status
 from tests.contract.samples import submission
@@ -103,8 +103,15 @@ sweeps = st.builds(
     limit=st.integers(0, 3),
 )
 
-logs = st.lists(st.builds(LogChunk, st.sampled_from(["stdout", "stderr"]), st.floats(0, 9), documents), max_size=2).map(
-    tuple
+streams = st.sampled_from(["stdout", "stderr"])
+written = st.binary(min_size=1, max_size=8) | st.sampled_from([b"line\n" * 50, b"x" * 300 + b"\n", b"\n"])
+logs = st.lists(st.builds(LogPiece, streams, st.floats(0, 9), written, st.booleans()), max_size=3).map(tuple)
+log_queries = st.builds(
+    LogQuery,
+    stream=st.none() | streams,
+    cursor=st.integers(0, 3_000),
+    limit=st.integers(1, 50),
+    tail=st.booleans(),
 )
 changes = st.builds(
     Changes, progress=st.none() | st.integers(-5, 105), description=st.none() | texts, step=st.none() | texts

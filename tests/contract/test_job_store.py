@@ -1,10 +1,11 @@
-"""What every store promises: one suite, run over all of them. Counts, lists and logs follow in a file of their own."""
+"""What every store promises: one suite, run over all of them. Counts, lists and logs have files of their own."""
 
 from __future__ import annotations
 
 import pytest
 
 from mcp_queue_plugin.model.job import ErrorInfo, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Applied,
     Changes,
@@ -21,10 +22,22 @@ from mcp_queue_plugin.model.operations import (
     Stop,
 )
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.queries import LogQuery
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 from tests.contract.conftest import Bench
-from tests.contract.samples import add, adopt, applied, claim, claim_of, finish, refused, run_new, unchanged
+from tests.contract.samples import (
+    NOTHING_WRITTEN,
+    add,
+    adopt,
+    applied,
+    claim,
+    claim_of,
+    finish,
+    refused,
+    run_new,
+    unchanged,
+)
 
 
 async def test_an_added_job_waits_for_its_start(bench: Bench) -> None:
@@ -258,11 +271,12 @@ async def test_a_delete_may_follow_a_stop(store: JobStore) -> None:
 
 async def test_a_tombstone_is_empty(store: JobStore) -> None:
     job = await run_new(store, "a")
-    await applied(store, finish(job.token, result=b'{"big": true}'))
+    written = LogPiece("stdout", 1.0, b"much\n")
+    await applied(store, finish(job.token, result=b'{"big": true}', log=(written,)))
     tombstone = await applied(store, Delete("a", "done with it"))
     assert (tombstone.state, tombstone.reason, tombstone.has_result) == (State.DELETED, "done with it", False)
     assert await store.result(job.uid) is None
-    assert list(await store.log(job.uid)) == []
+    assert await store.log_page(job.uid, LogQuery()) == NOTHING_WRITTEN
     assert await unchanged(store, Delete("a")) == tombstone
     assert await refused(store, Start("a")) == (Refusal.NOT_FOUND, None)
     assert await refused(store, Stop("a")) == (Refusal.NOT_FOUND, None)

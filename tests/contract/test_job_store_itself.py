@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mcp_queue_plugin.model.queries import LogQuery
 from mcp_queue_plugin.store.protocol import JobStore
+from tests.contract.samples import NOTHING_WRITTEN
 
 
 async def test_reading_an_empty_store(store: JobStore) -> None:
@@ -10,7 +12,7 @@ async def test_reading_an_empty_store(store: JobStore) -> None:
     assert await store.oldest_queued_at() is None
     assert list(await store.queued("default", 10)) == []
     assert await store.result(1) is None
-    assert list(await store.log(1)) == []
+    assert await store.log_page(1, LogQuery()) == NOTHING_WRITTEN
 
 
 async def test_a_store_says_what_it_can_do(store: JobStore) -> None:

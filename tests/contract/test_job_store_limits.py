@@ -85,6 +85,13 @@ async def test_a_running_job_is_asked_to_stop_and_the_new_one_does_not_wait_for_
     assert (stopped.state, stopped.reason) == (State.STOPPED, EVICTED)
 
 
+async def test_one_that_was_asked_to_stop_is_passed_over(store: JobStore) -> None:
+    await run_new(store, "stopping")
+    await run_new(store, "working")
+    await applied(store, Stop("stopping"))
+    assert await evicted(store, add("new", limits=(Limit(scope="all", max_jobs=1),))) == ["working"]
+
+
 async def test_an_evicted_job_that_is_deleted_while_it_runs_is_deleted(store: JobStore) -> None:
     job = await run_new(store, "old")
     assert await evicted(store, add("new", limits=(Limit(scope="all", max_jobs=1),))) == ["old"]
@@ -209,6 +216,13 @@ async def test_a_retried_job_needs_room_like_a_new_one(store: JobStore) -> None:
     assert retried is not None
     assert (retried.state, retried.order) == (State.QUEUED, retried.version)
     assert [job.job_id for job in await claim(store)] == ["b", "failed"]
+
+
+async def test_for_a_retried_job_its_owners_jobs_go(store: JobStore) -> None:
+    await store.apply([add("old", owner="ann"), Stop("old"), add("bob's", owner="bob"), add("nobody's")])
+    await is_full(store, Retry(job_id="old", limits=(TWO,)), Full(TWO, 2))
+    await store.apply([Stop("nobody's"), add("ann's", owner="ann")])
+    assert await evicted(store, Retry(job_id="old", limits=(TWO,))) == ["ann's"]
 
 
 async def test_a_retried_job_that_has_ended_takes_no_place_of_its_own(store: JobStore) -> None:

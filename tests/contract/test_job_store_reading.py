@@ -1,16 +1,17 @@
-"""What every store promises to those who read: counts, lists and logs; and to those who come back."""
+"""What every store promises to those who read counts and lists, and to those who come back."""
 
 from __future__ import annotations
 
 import pytest
 
-from mcp_queue_plugin.model.operations import Add, Changes, Delete, EndingKind, LogChunk, Report, Stop
+from mcp_queue_plugin.model.log_pieces import LogPiece
+from mcp_queue_plugin.model.operations import Add, Delete, EndingKind, Stop
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import JobPage, JobQuery
+from mcp_queue_plugin.model.queries import JobPage, JobQuery, LogEntry, LogQuery
 from mcp_queue_plugin.model.states import State, Status
 from mcp_queue_plugin.store.protocol import JobStore
 from tests.contract.conftest import Bench
-from tests.contract.samples import add, applied, claim, finish, run_new, submission, unchanged
+from tests.contract.samples import add, applied, claim, finish, run_new, submission
 
 
 async def test_counts_follow_every_change(store: JobStore) -> None:
@@ -115,40 +116,6 @@ async def test_a_full_last_page_has_no_next(store: JobStore) -> None:
     assert page.next_uid is None
 
 
-async def test_a_log_grows_over_reports_ends_and_attempts(store: JobStore) -> None:
-    first = await run_new(store, "a")
-    chunks = [LogChunk("stdout", 1.5, b"one\ntw"), LogChunk("stderr", 1.5, b"\xff\x00"), LogChunk("stdout", 2.0, b"o")]
-    report = Report(token=first.token, changes=Changes(progress=1), log=tuple(chunks[:2]))
-    await applied(store, report)
-    await applied(store, finish(first.token, EndingKind.CRASHED, log=(chunks[2],)))
-    (second,) = await claim(store)
-    await applied(store, finish(second.token, log=(LogChunk("stdout", 3.0, b"again"),)))
-    assert list(await store.log(first.uid)) == [*chunks, LogChunk("stdout", 3.0, b"again")]
-
-
-async def test_a_log_grows_although_the_record_stays_as_it_is(store: JobStore) -> None:
-    job = await run_new(store, "a")
-    chunk = LogChunk("stdout", 1.0, b"line\n")
-    assert await unchanged(store, Report(token=job.token, changes=Changes(), log=(chunk,))) == job
-    assert list(await store.log(job.uid)) == [chunk]
-
-
-async def test_a_stale_token_writes_no_log(store: JobStore) -> None:
-    job = await run_new(store, "a")
-    await applied(store, finish(job.token))
-    await store.apply([Report(token=job.token, changes=Changes(), log=(LogChunk("stdout", 1.0, b"late"),))])
-    assert list(await store.log(job.uid)) == []
-
-
-async def test_logs_are_kept_apart_and_go_with_their_job(store: JobStore) -> None:
-    first, second = await run_new(store, "a"), await run_new(store, "b")
-    for job in (first, second):
-        await applied(store, finish(job.token, log=(LogChunk("stdout", 1.0, job.job_id.encode()),)))
-    await applied(store, Delete("a"))
-    assert list(await store.log(first.uid)) == []
-    assert [chunk.data for chunk in await store.log(second.uid)] == [b"b"]
-
-
 async def test_a_restart_recovers_what_was_running(bench: Bench) -> None:
     options = {"again": JobOptions(), "once": JobOptions(on_interrupt="fail"), "worn": JobOptions(max_crashes=1)}
     for job_id, chosen in options.items():
@@ -179,14 +146,14 @@ async def test_a_restart_recovers_what_was_running(bench: Bench) -> None:
 
 async def test_a_restart_keeps_everything_else(bench: Bench) -> None:
     job = await run_new(bench.store, "done")
-    ended = await applied(bench.store, finish(job.token, result=b'"r"', log=(LogChunk("stderr", 4.0, b"e"),)))
+    ended = await applied(bench.store, finish(job.token, result=b'"r"', log=(LogPiece("stderr", 4.0, b"e"),)))
     waiting = await applied(bench.store, add("waiting", params=b"[1]"))
     deleted = [await applied(bench.store, operation) for operation in (add("x"), Delete("x"))][-1]
     assert await bench.restart() == []
     assert await bench.store.get("done") == ended
     assert await bench.store.get("waiting") == waiting
     assert await bench.store.result(job.uid) == b'"r"'
-    assert list(await bench.store.log(job.uid)) == [LogChunk("stderr", 4.0, b"e")]
+    assert (await bench.store.log_page(job.uid, LogQuery())).entries == (LogEntry("stderr", 4.0, "e"),)
     new = await applied(bench.store, add("new"))
     assert new.uid > deleted.uid
     assert new.version > deleted.version

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_queue_plugin.model.operations import Delete, Done, EndingKind, LogChunk, Operation, Retry, Stop, Sweep
+from mcp_queue_plugin.model.log_pieces import LogPiece
+from mcp_queue_plugin.model.operations import Delete, Done, EndingKind, Operation, Retry, Stop, Sweep
 from mcp_queue_plugin.model.options import JobOptions
-from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.store.protocol import JobStore
 from tests.contract.conftest import Bench
-from tests.contract.samples import add, adopt, applied, claim, done, everything, finish, refused, run_new
+from tests.contract.samples import (
+    NOTHING_WRITTEN,
+    add,
+    adopt,
+    applied,
+    claim,
+    done,
+    everything,
+    finish,
+    refused,
+    run_new,
+)
 
 HOUR = 3600.0
 
@@ -27,7 +39,7 @@ async def one_of_each(store: JobStore) -> None:
     """A job in each state, named after it."""
     for kind in (EndingKind.COMPLETED, EndingKind.FAILED, EndingKind.STOPPED):
         job = await run_new(store, kind.value)
-        await applied(store, finish(job.token, kind, result=b"1", log=(LogChunk("stdout", 1.0, b"x"),)))
+        await applied(store, finish(job.token, kind, result=b"1", log=(LogPiece("stdout", 1.0, b"x", False),)))
     await run_new(store, "working")
     await run_new(store, "stopping")
     await store.apply(
@@ -134,12 +146,12 @@ async def test_a_group_that_only_sweeps_is_kept(bench: Bench) -> None:
 async def test_nothing_of_a_removed_job_is_left(bench: Bench) -> None:
     store = bench.store
     job = await run_new(store, "a")
-    await applied(store, finish(job.token, result=b"1", log=(LogChunk("stdout", 1.0, b"x"),)))
+    await applied(store, finish(job.token, result=b"1", log=(LogPiece("stdout", 1.0, b"x", False),)))
     bench.clock.now += HOUR
     await done(store, finished())
     assert await store.get("a") is None
     assert await store.result(job.uid) is None
-    assert list(await store.log(job.uid)) == []
+    assert await store.log_page(job.uid, LogQuery()) == NOTHING_WRITTEN
     await refused(store, Retry(job_id="a"))
     new = await applied(store, add("a"))
     assert new.uid > job.uid

@@ -7,6 +7,7 @@ import pytest
 from mcp_queue_plugin.model.job import ErrorInfo, Job
 from mcp_queue_plugin.model.operations import (
     Applied,
+    Changes,
     Delete,
     Done,
     Due,
@@ -15,9 +16,11 @@ from mcp_queue_plugin.model.operations import (
     Finish,
     Operation,
     Refusal,
+    Report,
     Retry,
     Start,
     Stop,
+    Sweep,
 )
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State
@@ -257,6 +260,23 @@ async def test_a_clock_that_was_set_back_lets_nobody_overtake(bench: Bench, rest
     bench.clock.now += 5
     await applied(bench.store, add("third"))
     assert [job.job_id for job in await claim(bench.store)] == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("change", ["add", "report", "sweep"])
+async def test_every_change_takes_note_of_the_time(bench: Bench, change: str) -> None:
+    """So that whoever comes after it stands behind it, whatever the clock says then."""
+    store = bench.store
+    running = await run_new(store, "running")
+    await store.apply([add("over"), Stop("over")])
+    bench.clock.now += HOUR
+    operations: dict[str, Operation] = {
+        "add": add("new"),
+        "report": Report(token=running.token, changes=Changes(progress=1)),
+        "sweep": Sweep(tombstones=False, age_seconds=0.0, limit=1),
+    }
+    await store.apply([operations[change]])
+    bench.clock.now -= HOUR
+    assert (await applied(store, add("after"))).rank == 1_000.0 + HOUR
 
 
 async def test_looking_and_being_refused_move_no_clock(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mcp_queue_plugin.model.admission import Limit, is_in
 from mcp_queue_plugin.model.job import Job, Token
+from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Applied,
@@ -28,7 +29,6 @@ from mcp_queue_plugin.model.operations import (
     Done,
     Due,
     Finish,
-    LogChunk,
     Operation,
     Outcome,
     Refused,
@@ -38,7 +38,7 @@ from mcp_queue_plugin.model.operations import (
     Stop,
     Sweep,
 )
-from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
@@ -51,6 +51,7 @@ from tests.contract.strategies import HOUR, QUEUES
 ValueT = TypeVar("ValueT")
 
 ENDED_BADLY = (State.FAILED, State.STOPPED)
+LOG_BYTES = 320
 
 choices = st.integers(0, 5)
 
@@ -66,7 +67,7 @@ class Equivalence(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.clock = ManualClock()
         self.runner = asyncio.Runner()
-        self.memory = MemoryStore(self.clock)
+        self.memory = MemoryStore(self.clock, log_bytes=LOG_BYTES)
         self.sqlite = self.new_sqlite()
         self.numbers = itertools.count(1)
         self.on_both(lambda store: store.open())
@@ -74,7 +75,7 @@ class Equivalence(RuleBasedStateMachine):
         """All that could be read at the last look."""
 
     def new_sqlite(self) -> SqliteStore:
-        return SqliteStore(self.folder / "jobs.db", durability="normal", clock=self.clock)
+        return SqliteStore(self.folder / "jobs.db", durability="normal", clock=self.clock, log_bytes=LOG_BYTES)
 
     def run(self, coroutine: Coroutine[Any, Any, ValueT]) -> ValueT:
         return self.runner.run(coroutine)
@@ -167,7 +168,7 @@ class Equivalence(RuleBasedStateMachine):
 
     @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(choice=choices, changes=strategies.changes, log=strategies.logs)
-    def report(self, choice: int, changes: Changes, log: tuple[LogChunk, ...]) -> None:
+    def report(self, choice: int, changes: Changes, log: tuple[LogPiece, ...]) -> None:
         self.apply([Report(token=self.one_of(choice, RUNNING_STATES).token, changes=changes, log=log)])
 
     @precondition(lambda self: self.in_states(RUNNING_STATES))
@@ -236,10 +237,13 @@ class Equivalence(RuleBasedStateMachine):
         self.on_both(lambda store: store.list_jobs(query))
 
     @precondition(lambda self: self.in_states(State))
-    @rule(choice=choices)
-    def read_log(self, choice: int) -> None:
+    @rule(choice=choices, query=strategies.log_queries)
+    def read_log(self, choice: int, query: LogQuery) -> None:
         uid = self.one_of(choice, State).uid
-        self.on_both(lambda store: store.log(uid))
+        for asked in (query, LogQuery()):
+            page = self.on_both(partial(_log_page, uid, asked))
+            if page.dropped_lines:
+                self.reach("log lines dropped")
 
     @invariant()
     def every_record_is_coherent_and_there_once(self) -> None:
@@ -279,6 +283,10 @@ async def _both(first: Coroutine[Any, Any, ValueT], second: Coroutine[Any, Any, 
     return await first, await second
 
 
+async def _log_page(uid: int, query: LogQuery, store: JobStore) -> LogPage:
+    return await store.log_page(uid, query)
+
+
 async def _queued(queue: str, limit: int, store: JobStore) -> list[Job]:
     return [job for job, _ in await store.queued(queue, limit)]
 
@@ -301,6 +309,7 @@ WORTH_A_TEST = (
     "recovered: failed",
     "recovered: scheduled",
     "time went back",
+    "log lines dropped",
 )
 
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 import mcp_queue_plugin
-from mcp_queue_plugin import QueueManagerIntegration, errors
+from mcp_queue_plugin import QueueManagerIntegration, QueueOptions, Task, errors
 from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.cli.main import main as mcp_queue
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
@@ -38,8 +38,8 @@ def code_words(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def documented_keys(page: Page, heading: str) -> set[str]:
-    rows = tables(page.section(heading))[-1]
+def documented_keys(page: Page, heading: str, which: int = -1) -> set[str]:
+    rows = tables(page.section(heading))[which]
     return {word for row in rows for word in code_words(row[0])}
 
 
@@ -101,9 +101,9 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         issues=(),
     )
     report = health_report(health, Settings(), now=0.0)
-    assert documented_keys(COMMANDS, "## queue_health") == set(report)
-    workers_row = next(row for row in tables(COMMANDS.section("## queue_health"))[0] if row[0] == "`workers`")
-    assert code_words(workers_row[2]) == list(report["workers"])
+    assert documented_keys(COMMANDS, "## queue_health", which=0) == set(report)
+    assert documented_keys(COMMANDS, "### The workers") == set(report["workers"])
+    assert documented_keys(COMMANDS, "### Each worker") == set(report["workers"]["processes"][0])
 
 
 def test_the_errors_that_reach_a_client_are_documented() -> None:
@@ -141,6 +141,7 @@ def test_public_names_are_sorted_and_exist() -> None:
         "get_global_queue_manager",
         "shutdown_global_queue_manager",
         "register_job_type",
+        "task",
         "current_job",
     ],
 )
@@ -167,6 +168,11 @@ def methods(documented_class: type) -> Iterator[str]:
 def test_the_methods_in_a_job_are_documented() -> None:
     rows = table(PYTHON_API.section("### `current_job()`"))
     assert [row[0].strip("`") for row in rows] == list(methods(JobContext))
+
+
+def test_the_methods_of_a_task_are_documented() -> None:
+    rows = table(PYTHON_API.section("### `Task`"))
+    assert [row[0].strip("`").replace("QueueOptions()", repr(QueueOptions())) for row in rows] == list(methods(Task))
 
 
 def test_the_managers_methods_are_documented() -> None:

@@ -1,4 +1,4 @@
-"""The commands and the job that the fundamentals run. Workers import this module, which registers the commands."""
+"""The commands, the job and the task that the fundamentals run. Workers import this module, which registers them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.result import ErrorResult, SuccessResult
 
-from mcp_queue_plugin import QueueJobBase, current_job
+from mcp_queue_plugin import QueueJobBase, current_job, task
 
 
 class SampleCommand(Command):
@@ -90,6 +90,13 @@ class Weigh(QueueJobBase):
     def run(self) -> None:
         self.set_progress(50)
         self.set_mcp_result({"grams": sum(self.mcp_params["portions"])})
+
+
+@task
+async def slice_bread(loaves: int, *, thin: bool = False) -> dict[str, int]:
+    """A task: a function that can also be enqueued; its return value is the result."""
+    current_job().set_description("slicing")
+    return {"slices": loaves * (30 if thin else 20)}
 
 
 for command in (Add, Speak, Knead, Bake, Burn, Refuse):

@@ -34,7 +34,7 @@ class Manager(Protocol):
 def use_manager_class(manager_class: type) -> None:
     """Let the adapter's own ``init_global_queue_manager`` build ``manager_class``, whoever imported it when."""
     for module in (global_manager, queuemgr_integration):
-        _replace(module, "QueueManagerIntegration", manager_class)
+        replace(module, "QueueManagerIntegration", manager_class)
 
 
 def set_global_manager(manager: Manager | None) -> None:
@@ -50,12 +50,12 @@ def global_manager_or_none() -> Any:
 
 def replace_enqueue(enqueue: Enqueue) -> None:
     """Queue every ``use_queue`` command of the HTTP surface through ``enqueue``."""
-    _replace(handlers, "_enqueue_command", enqueue)
+    replace(handlers, "_enqueue_command", enqueue)
 
 
 def replace_session_manager(get_manager: GetManager) -> None:
     """Let the command sessions of /ws queue through the manager that ``get_manager`` answers."""
-    _replace(command_session_service, "get_global_queue_manager", get_manager)
+    replace(command_session_service, "get_global_queue_manager", get_manager)
 
 
 def replace_queue_commands(commands: dict[str, type]) -> None:
@@ -80,7 +80,10 @@ def validate_command(name: str, params: dict[str, Any]) -> None:
 
 def command_class(name: object) -> type | None:
     """The class of a registered command; None if no such command is registered here."""
-    return registry.get_all_commands().get(name) if isinstance(name, str) else None
+    try:
+        return registry.get_command(name) if isinstance(name, str) else None
+    except KeyError:
+        return None
 
 
 def command_names() -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def adapter_error(error: QueueError) -> CommandError | ValidationError:
     return raised
 
 
-def _replace(module: ModuleType, name: str, value: object) -> None:
+def replace(module: ModuleType, name: str, value: object) -> None:
     """Set ``module.name``, which must be there: an adapter that has moved it must fail loudly."""
     if not hasattr(module, name):
         raise AttributeError(f"this version of the adapter has no {module.__name__}.{name}")

@@ -75,10 +75,20 @@ async def execute(name: str, params: dict[str, Any], context: dict[str, Any]) ->
     return await command.execute(**command.validate_params(params), context=context)
 
 
-def error_code(error: BaseException) -> int | None:
-    """The JSON-RPC code of one of the adapter's errors; None for others, and for a code that is none.
+def parameters_of(name: str) -> tuple[str, ...]:
+    """The parameters that a command's schema names; none for a command that is not registered here."""
+    try:
+        schema = registry.get_command(name).get_schema()
+    except KeyError:
+        return ()
+    return tuple((schema or {}).get("properties") or ())
 
-    The adapter takes any value for a code; a record keeps integers of 64 bits.
-    """
-    code: object = getattr(error, "code", None) if isinstance(error, MicroserviceError) else None
-    return code if type(code) is int and -(2**63) <= code < 2**63 else None
+
+def error_code(error: BaseException) -> int | None:
+    """The JSON-RPC code of one of the adapter's errors; None for others, and for a code that is none."""
+    return as_error_code(getattr(error, "code", None)) if isinstance(error, MicroserviceError) else None
+
+
+def as_error_code(value: object) -> int | None:
+    """``value``, if it can be a code: the adapter takes anything for one, a record keeps integers of 64 bits."""
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None

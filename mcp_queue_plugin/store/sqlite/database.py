@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -150,6 +150,29 @@ class Database:
         with self._translated_errors("read"):
             return self._held().reader.execute(sql, values).fetchall()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Callable[..., Iterator[Sequence[Any]]]]:
+        """Queries of one and the same state of the file: what is committed meanwhile is not seen.
+
+        The body, which must not suspend, calls what it is given with SQL and its values, and gets each row as it asks
+        for it.
+
+        Raises:
+            StoreUnavailable: the file cannot be read.
+
+        """
+        with self._translated_errors("read"), ExitStack() as at_end:
+            reader = self._held().reader
+            reader.execute("BEGIN")
+            at_end.callback(_end_reading, reader)
+
+            def execute(sql: str, values: Sequence[str | int]) -> Iterator[Sequence[Any]]:
+                cursor = reader.execute(sql, values)
+                at_end.callback(cursor.close)
+                return cursor
+
+            yield execute
+
     def _held(self) -> _Open:
         if self._open is None:
             raise StoreUnavailable(f"the queue's store {self.path} is not open", path=str(self.path))
@@ -201,3 +224,9 @@ class Database:
                 path=str(self.path),
                 reason=reason,
             ) from error
+
+
+def _end_reading(reader: apsw.Connection) -> None:
+    # A query that has failed may have ended the transaction already.
+    if reader.in_transaction:
+        reader.execute("COMMIT")

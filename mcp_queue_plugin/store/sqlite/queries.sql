@@ -133,13 +133,38 @@ INSERT OR REPLACE INTO results (uid, document) VALUES (?, ?);
 -- The result of a job.
 SELECT document FROM results WHERE uid = ?;
 
--- name: insert_log_chunk
+-- name: insert_log_piece
 -- One more piece of a job's log.
-INSERT INTO log_chunks (uid, stream, written_at, data) VALUES (?, ?, ?, ?);
+INSERT INTO log_pieces (
+    uid, position, stdout_lines, stderr_lines, stream, written_at, continues, lines, data
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: log_chunks
--- The log of a job in the order of its writing.
-SELECT stream, written_at, data FROM log_chunks WHERE uid = ? ORDER BY id;
+-- name: drop_log_pieces
+-- The oldest pieces of a job's log go: those that begin before a position.
+DELETE FROM log_pieces WHERE uid = ? AND stream IN ('stdout', 'stderr') AND position < ?;
+
+-- name: log_begin
+-- The place before the oldest piece of one stream of a job's log.
+SELECT position, stdout_lines, stderr_lines FROM log_pieces
+WHERE uid = ? AND stream = ? ORDER BY position LIMIT 1;
+
+-- name: log_end
+-- The place behind its newest piece.
+SELECT
+    position + length(data), stdout_lines + lines * (stream = 'stdout'), stderr_lines + lines * (stream = 'stderr')
+FROM log_pieces WHERE uid = ? AND stream = ? ORDER BY position DESC LIMIT 1;
+
+-- name: log_pieces
+-- The pieces of a stream of a job's log, from the one on that a position lies in or behind.
+SELECT position, stdout_lines, stderr_lines, stream, written_at, continues, lines, data FROM log_pieces
+WHERE uid = ? AND stream = ? AND position >= ifnull(
+    (SELECT max(position) FROM log_pieces WHERE uid = ? AND stream = ? AND position <= ?), 0
+) ORDER BY position;
+
+-- name: log_pieces_back
+-- The pieces of a stream of a job's log from the last one back.
+SELECT position, stdout_lines, stderr_lines, stream, written_at, continues, lines, data FROM log_pieces
+WHERE uid = ? AND stream = ? ORDER BY position DESC;
 
 -- name: delete_params
 -- Empties a job to its tombstone, with the next two.
@@ -151,7 +176,7 @@ DELETE FROM results WHERE uid = ?;
 
 -- name: delete_log
 -- and so does its log.
-DELETE FROM log_chunks WHERE uid = ?;
+DELETE FROM log_pieces WHERE uid = ?;
 
 -- name: read_counters
 -- The counters.

@@ -12,10 +12,11 @@ from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.admission import Limit
 from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Job, Submission
-from mcp_queue_plugin.model.operations import Add, Adopt, LogChunk, Sweep
+from mcp_queue_plugin.model.log_pieces import LogPiece
+from mcp_queue_plugin.model.operations import Add, Adopt, Sweep
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
-from mcp_queue_plugin.store.sqlite import rows
+from mcp_queue_plugin.store.sqlite import logs, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.live import Draft
 from mcp_queue_plugin.store.sqlite.queries import SQL
@@ -27,12 +28,13 @@ _DOCUMENTS = ("delete_params", "delete_result", "delete_log", "delete_idempotenc
 class SqliteRecords:
     """Implements ``store.steps.Records`` between BEGIN and COMMIT, all at one time."""
 
-    def __init__(self, connection: apsw.Connection, draft: Draft, *, now: float) -> None:
+    def __init__(self, connection: apsw.Connection, draft: Draft, *, now: float, log_bytes: int) -> None:
         """Work in the transaction that ``connection`` is in; note in ``draft`` what it changes beside the tables."""
         self._execute = connection.execute
         self._counters = Counters(self._fetch("read_counters")[0])
         self._draft = draft
         self._now = now
+        self._log_bytes = log_bytes
         self._rank_time = max(self._counters.rank_time, now)
         self._dirty = False
 
@@ -121,10 +123,9 @@ class SqliteRecords:
             self._delete_documents(job)
         return job
 
-    def append_log(self, job: Job, log: Sequence[LogChunk]) -> None:
-        """Keep what an attempt wrote."""
-        for chunk in log:
-            self._execute(SQL["insert_log_chunk"], (job.uid, chunk.stream, chunk.written_at, chunk.data))
+    def append_log(self, job: Job, pieces: Sequence[LogPiece]) -> None:
+        """Keep what an attempt wrote, and drop the oldest of it beyond the limit."""
+        logs.append(self._execute, job.uid, pieces, log_bytes=self._log_bytes)
 
     def put_result(self, job: Job, result: bytes | None) -> None:
         """Keep a job's result in place of the one before; None for none."""

@@ -71,15 +71,21 @@ CREATE INDEX jobs_owned ON jobs (owner) WHERE owner IS NOT NULL;
 CREATE TABLE params (uid INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE results (uid INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 
--- What jobs wrote; ids grow in the order of writing.
-CREATE TABLE log_chunks (
+-- What jobs wrote, in pieces. Each says how many bytes, and how many lines of each stream, the job had written before
+-- it, so that the totals of a log can be told from its ends.
+CREATE TABLE log_pieces (
     id INTEGER PRIMARY KEY,
     uid INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    stdout_lines INTEGER NOT NULL,
+    stderr_lines INTEGER NOT NULL,
     stream TEXT NOT NULL CHECK (stream IN ('stdout', 'stderr')),
     written_at REAL NOT NULL,
+    continues INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
     data BLOB NOT NULL
 ) STRICT;
-CREATE INDEX log_chunks_of_job ON log_chunks (uid);
+CREATE UNIQUE INDEX log_pieces_in_order ON log_pieces (uid, stream, position);
 
 -- What makes two submissions of one owner the same; subject is the command, or else the job type.
 CREATE TABLE idempotency_keys (

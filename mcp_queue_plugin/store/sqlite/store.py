@@ -8,11 +8,12 @@ from pathlib import Path
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import LogChunk, Operation, Outcome
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery
+from mcp_queue_plugin.model.log_limit import LOG_BYTES
+from mcp_queue_plugin.model.operations import Operation, Outcome
+from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.store.sqlite import listing, positions, rows
+from mcp_queue_plugin.store.sqlite import listing, logs, positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
 from mcp_queue_plugin.store.sqlite.live import Draft, Live
@@ -37,6 +38,7 @@ class SqliteStore:
         durability: Durability,
         clock: Clock,
         temporary: bool = False,
+        log_bytes: int = LOG_BYTES,
         vfs: str | None = None,
         migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
@@ -48,6 +50,7 @@ class SqliteStore:
                 the last moments with the machine's power.
             clock: the time that changes are stamped with.
             temporary: delete the file at ``close``.
+            log_bytes: how many bytes of each job's log are kept.
             vfs: the name of an SQLite VFS to use instead of the default one.
             migrations: the scripts that make up the schema.
 
@@ -56,6 +59,7 @@ class SqliteStore:
         self._clock = clock
         self._temporary = temporary
         self._live = Live()
+        self._log_bytes = log_bytes
 
     @property
     def capabilities(self) -> Capabilities:
@@ -104,9 +108,9 @@ class SqliteStore:
         found = self._database.fetch(SQL["result"], uid)
         return bytes(found[0][0]) if found else None
 
-    async def log(self, uid: int) -> Sequence[LogChunk]:
-        """All log chunks of a job in the order of their writing."""
-        return [LogChunk(*row) for row in self._database.fetch(SQL["log_chunks"], uid)]
+    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
+        """One page of what a job wrote."""
+        return logs.read_page(self._database, uid, query)
 
     async def list_jobs(self, query: JobQuery) -> JobPage:
         """One page of the jobs that match."""
@@ -143,7 +147,7 @@ class SqliteStore:
     async def _transaction(self, *, always: bool) -> AsyncIterator[SqliteRecords]:
         draft = Draft(self._live)
         async with self._database.transaction(draft.commit) as connection:
-            records = SqliteRecords(connection, draft, now=self._clock())
+            records = SqliteRecords(connection, draft, now=self._clock(), log_bytes=self._log_bytes)
             yield records
             records.flush(always=always)
 

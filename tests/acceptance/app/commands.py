@@ -169,6 +169,21 @@ class SpeakInThread(QueuedCommand):
         return SuccessResult(data={"job_id": seen[0]})
 
 
+class TakeItsTime(QueuedCommand):
+    """Announces how long it will take, and reports nothing."""
+
+    name = "take_its_time"
+    properties: ClassVar[dict[str, Any]] = {
+        "duration": {"type": "number"},
+        "steps": {"type": "integer"},
+        "gate": {"type": "string"},
+    }
+
+    async def execute(self, **params: Any) -> CommandResult:
+        await wait_for_file(params["gate"])
+        return SuccessResult()
+
+
 class OwnRun(QueuedCommand):
     """Overrides ``run``, as some applications do to wrap each call."""
 
@@ -193,6 +208,7 @@ for command in (
     Stamp,
     LeaveFamily,
     SpeakInThread,
+    TakeItsTime,
     OwnRun,
 ):
     registry.register(command, "custom")

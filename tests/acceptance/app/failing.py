@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, Succes
 from mcp_proxy_adapter.core.errors import CommandError
 
 from mcp_queue_plugin import current_job
-from tests.acceptance.app.base import QueuedCommand, append
+from tests.acceptance.app.base import QueuedCommand, append, wait_for_file
 
 
 class RaiseError(QueuedCommand):
@@ -73,5 +74,22 @@ class Die(QueuedCommand):
         return SuccessResult(data={"survived": True})
 
 
-for command in (RaiseError, RaiseOpen, RaiseCommandError, ReturnError, ReturnOdd, Die):
+class SucceedAtLast(QueuedCommand):
+    """Fails half way in its first attempt; the second begins anew, and ends once ``gate`` exists."""
+
+    name = "succeed_at_last"
+    properties: ClassVar[dict[str, Any]] = {"gate": {"type": "string"}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        job = current_job()
+        job.set_progress(60 if job.attempt == 1 else 10)
+        job.set_description(f"attempt {job.attempt}")
+        if job.attempt == 1:
+            await asyncio.sleep(0.2)
+            raise ValueError("not yet")
+        await wait_for_file(params["gate"])
+        return SuccessResult(data={"attempt": job.attempt})
+
+
+for command in (RaiseError, RaiseOpen, RaiseCommandError, ReturnError, ReturnOdd, Die, SucceedAtLast):
     registry.register(command, "custom")

@@ -1,8 +1,11 @@
 """Runs one of the adapter's own examples against servers that have the plugin.
 
     python -m tests.acceptance.app.transparent_queue e5
+    python -m tests.acceptance.app.transparent_queue e7 WT-13
 
-Each example starts the adapter's demo application; here the same application is served by ``mcp-queue``'s plugin.
+Each example starts the adapter's demo application; here the same application is served by ``mcp-queue``'s plugin. A
+second argument names the one case to run. ``e7`` waits for two minutes if it is left to itself; here its cases, which
+have servers of their own, run side by side.
 """
 
 from __future__ import annotations
@@ -20,17 +23,41 @@ EXAMPLES = "mcp_proxy_adapter.examples"
 DEMO = f"{EXAMPLES}.transparent_queue_commands"
 
 
-def run_example(name: str) -> int:
-    """Run the cases of an example; its exit code."""
-    support = importlib.import_module(f"{EXAMPLES}.transparent_queue_support")
+SIDE_BY_SIDE = ("e7",)
+
+Cases = dict[str, Any]
+
+
+def run_example(name: str, case: str | None = None) -> int:
+    """Run the cases of an example, or one of them; its exit code."""
+    support: Any = importlib.import_module(f"{EXAMPLES}.transparent_queue_support")
 
     def start_demo(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen([command[0], "-m", __spec__.name, "serve", *command[3:]], **options)
 
+    def run(cases: Cases) -> int:
+        if case is None and name in SIDE_BY_SIDE:
+            return int(support.report(run_side_by_side(name, cases)))
+        return int(run_in_turn(cases if case is None else {case: cases[case]}))
+
     names = {name: getattr(subprocess, name) for name in ("STDOUT", "TimeoutExpired")}
-    support.subprocess = SimpleNamespace(Popen=start_demo, **names)  # type: ignore[attr-defined]
+    support.subprocess = SimpleNamespace(Popen=start_demo, **names)
+    run_in_turn = support.run_example
     (example,) = (module for module in Path(str(support.__file__)).parent.glob(f"transparent_queue_{name}_*.py"))
-    return int(importlib.import_module(f"{EXAMPLES}.{example.stem}").main())
+    module: Any = importlib.import_module(f"{EXAMPLES}.{example.stem}")
+    module.run_example = run
+    return int(module.main())
+
+
+def run_side_by_side(name: str, cases: Cases) -> Cases:
+    """The verdict on each case, all run at once."""
+    command = [sys.executable, "-m", __spec__.name, name]
+    running = {case: subprocess.Popen([*command, case], stdout=subprocess.PIPE, text=True) for case in cases}
+    verdicts: Cases = {}
+    for process in running.values():
+        output, _ = process.communicate()
+        verdicts.update(json.loads(output.splitlines()[-1])["cases"])
+    return verdicts
 
 
 def serve(port: int, config_path: str) -> None:
@@ -59,4 +86,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(int(sys.argv[3]), sys.argv[5])
     else:
-        sys.exit(run_example(sys.argv[1]))
+        sys.exit(run_example(*sys.argv[1:]))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from mcp_proxy_adapter.api import command_session_service, handlers
 from mcp_proxy_adapter.commands.command_registry import registry
+from mcp_proxy_adapter.core.job_push import lifespan_wiring
 from mcp_proxy_adapter.integrations import queuemgr_integration
 from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
 
@@ -40,6 +41,9 @@ def adapter_restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (global_manager, "QueueManagerIntegration"),
         (queuemgr_integration, "QueueManagerIntegration"),
         (global_manager, "_global_queue_manager"),
+        (lifespan_wiring, "SubscriberRegistry"),
+        (lifespan_wiring, "JobPushEngine"),
+        (lifespan_wiring, "_job_push_poll_loop"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
     registered = {name: registry.get_command(name) for name in registry.get_all_commands()}

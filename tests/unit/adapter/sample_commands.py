@@ -42,11 +42,49 @@ class ProgressCommand(_SampleCommand):
     """Reports through the tracker that the adapter's commands know."""
 
     name = "sample_progress"
+    properties: ClassVar[dict[str, Any]] = {"percent": {}, "fail": {"type": "boolean"}}
 
-    async def execute(self, context: dict[str, Any] | None = None, **_: Any) -> CommandResult:
+    async def execute(
+        self, percent: Any = 42, fail: bool = False, context: dict[str, Any] | None = None, **_: Any
+    ) -> CommandResult:
         tracker = (context or {})["progress_tracker"]
-        tracker.set_progress(42)
+        tracker.set_progress(percent)
         tracker.set_description("half way")
+        if fail:
+            raise LookupError("half way is not enough")
+        return SuccessResult()
+
+
+class TimedCommand(_SampleCommand):
+    """Announces how long it will take, and takes ``seconds``; it reports its progress only if it is told what."""
+
+    name = "sample_timed"
+    properties: ClassVar[dict[str, Any]] = {
+        "duration": {"type": ["number", "null"]},
+        "steps": {"type": "integer"},
+        "seconds": {"type": "number"},
+        "blocking": {"type": "boolean"},
+        "report": {"type": "integer"},
+    }
+
+    async def execute(self, **params: Any) -> CommandResult:
+        if "report" in params:
+            current_job().set_progress(params["report"])
+        if params.get("blocking"):
+            time.sleep(params["seconds"])  # noqa: ASYNC251 - what this command is for
+        else:
+            await asyncio.sleep(params["seconds"])
+        return SuccessResult()
+
+
+class ForEverCommand(_SampleCommand):
+    """Waits until it is cancelled."""
+
+    name = "sample_for_ever"
+
+    async def execute(self, **_: Any) -> CommandResult:
+        current_job().set_description("for ever")
+        await asyncio.Event().wait()
         return SuccessResult()
 
 
@@ -123,6 +161,8 @@ class OverridingCommand(_SampleCommand):
 COMMANDS = (
     EchoCommand,
     ProgressCommand,
+    TimedCommand,
+    ForEverCommand,
     HoldCommand,
     RaisingCommand,
     CodedCommand,

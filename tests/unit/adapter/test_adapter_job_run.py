@@ -9,8 +9,10 @@ import pytest
 from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, JobReturn, JobRun, is_command_execution
 from mcp_queue_plugin.context import JobContext, enter_job
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.course import Course
+from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, EndingKind
-from tests.unit.adapter.sample_jobs import AdapterJob, HookedJob
+from tests.unit.adapter.sample_jobs import AdapterJob, ClumsyJob, HookedJob
 
 
 class Reports:
@@ -18,10 +20,14 @@ class Reports:
 
     def __init__(self) -> None:
         self.changes: list[Changes] = []
+        self.course: Course | None = None
         self.stop_after = 1_000_000
 
     def report(self, changes: Changes) -> None:
         self.changes.append(changes)
+
+    def follow(self, course: Course) -> None:
+        self.course = course
 
     def stop_requested(self) -> bool:
         self.stop_after -= 1
@@ -46,7 +52,7 @@ def run(context: JobContext, do: str, **params: Any) -> JobReturn:
 
 
 def test_a_result_and_what_was_reported_on_the_way(context: JobContext, reports: Reports) -> None:
-    assert run(context, "result") == JobReturn(EndingKind.COMPLETED, {"rows": 3, "description": "all rows"}, None)
+    assert run(context, "result") == JobReturn(EndingKind.COMPLETED, {"rows": 3, "description": "all rows"})
     assert reports.changes == [
         Changes(progress=30),
         Changes(description="thirty"),
@@ -73,20 +79,22 @@ def test_the_status_that_a_job_gives_itself_is_its_end(context: JobContext, stat
 
 def test_an_error_that_a_job_records_fails_it_with_its_words(context: JobContext, reports: Reports) -> None:
     returned = run(context, "record_error")
-    assert (returned.kind, returned.message) == (EndingKind.FAILED, "no rows")
+    assert returned.kind is EndingKind.FAILED
+    assert returned.error == ErrorInfo(type="JobFailed", message="no rows", code=7)
+    assert returned.error_kinds == ("JobFailed",)
     assert returned.result == {"status": "error", "message": "no rows", "code": 7, "data": {"file": "x.csv"}}
     assert Changes(description="no rows") in reports.changes
 
 
 def test_a_job_may_stop_itself_or_answer_nothing(context: JobContext) -> None:
     assert run(context, "stopped").kind is EndingKind.STOPPED
-    assert run(context, "nothing") == JobReturn(EndingKind.COMPLETED, None, None)
+    assert run(context, "nothing") == JobReturn(EndingKind.COMPLETED, None)
 
 
 def test_a_job_sees_a_stop_and_ends_as_stopped_with_what_it_has(context: JobContext, reports: Reports) -> None:
     reports.stop_after = 3
     returned = run(context, "long")
-    assert returned == JobReturn(EndingKind.STOPPED, {"done": "in part"}, None)
+    assert returned == JobReturn(EndingKind.STOPPED, {"done": "in part"})
 
 
 def test_a_job_knows_its_state_and_its_context(context: JobContext) -> None:
@@ -99,7 +107,7 @@ def test_a_job_may_have_a_loop_of_its_own(context: JobContext) -> None:
 
 def test_hooks_are_called_in_queuemgrs_order(context: JobContext) -> None:
     job = HookedJob("job-1", {"result": [1, 2]})
-    assert JobRun(job, context).run() == JobReturn(EndingKind.COMPLETED, [1, 2], None)
+    assert JobRun(job, context).run() == JobReturn(EndingKind.COMPLETED, [1, 2])
     assert job.calls == ["init", "on_start", "execute", "on_end"]
 
 
@@ -108,6 +116,54 @@ def test_what_a_job_raises_is_raised_after_its_hook(context: JobContext) -> None
     with pytest.raises(OSError, match="disk"):
         JobRun(job, context).run()
     assert job.calls == ["init", "on_start", "execute", "on_error disk"]
+
+
+@pytest.mark.parametrize(
+    ("fails_in", "error", "calls"),
+    [
+        ("on_start", "stumbled in on_start", ["init", "on_start", "on_error stumbled in on_start", "on_error"]),
+        ("on_end", "stumbled in on_end", ["init", "on_start", "execute", "on_end", "on_error stumbled in on_end"]),
+    ],
+)
+def test_a_hook_that_raises_fails_the_job(context: JobContext, fails_in: str, error: str, calls: list[str]) -> None:
+    job = ClumsyJob("job-1", {"fails_in": [fails_in]})
+    with pytest.raises(RuntimeError, match=error):
+        JobRun(job, context).run()
+    assert job.calls[: len(calls)] == calls
+
+
+def test_a_hook_for_errors_that_raises_does_not_hide_the_error(
+    context: JobContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = ClumsyJob("job-1", {"fails_in": ["on_error"], "raise": "disk"})
+    with pytest.raises(OSError, match="disk"):
+        JobRun(job, context).run()
+    assert "RuntimeError: stumbled in on_error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "completed", "no such status"])
+def test_a_status_that_is_no_end_changes_nothing(context: JobContext, status: str) -> None:
+    assert run(context, "status", status=status) == JobReturn(EndingKind.COMPLETED, {"rows": 1})
+
+
+@pytest.mark.parametrize(("status", "kind"), [("failed", EndingKind.FAILED), ("stopped", EndingKind.STOPPED)])
+def test_a_status_that_is_an_end_is_the_end(context: JobContext, status: str, kind: EndingKind) -> None:
+    returned = run(context, "status", status=status)
+    assert (returned.kind, returned.result) == (kind, {"rows": 1})
+
+
+def test_a_result_set_before_an_error_is_kept(context: JobContext) -> None:
+    job = JobRun(AdapterJob("job-1", {"do": "result_then_error"}), context)
+    with pytest.raises(ValueError, match="broken rows"):
+        job.run()
+    assert job.result == {"rows": 1}
+
+
+def test_without_a_queue_the_methods_of_a_job_do_nothing() -> None:
+    job = AdapterJob("job-1", {"do": "result"})
+    job.run()
+    assert job.get_status()["result"] is None
+    assert not job.should_stop()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +192,7 @@ def test_a_result_that_says_failure_fails_the_job_as_in_queuemgr(
     context: JobContext, result: dict[str, Any], message: str
 ) -> None:
     returned = JobRun(HookedJob("job-1", {"result": result}), context).run()
-    assert returned == JobReturn(EndingKind.FAILED, result, message)
+    assert returned == JobReturn(EndingKind.FAILED, result, ErrorInfo(type="JobFailed", message=message))
 
 
 @pytest.mark.parametrize("result", [{"success": True}, {"status": "fine"}, "error", 0, [], {"success": None}])

@@ -113,18 +113,24 @@ def test_what_the_adapters_clients_read_after_a_stop_and_a_deletion() -> None:
 
 
 def test_a_log_is_split_into_its_streams() -> None:
-    page = LogPage(
-        entries=(LogEntry("stdout", 1.0, "one"), LogEntry("stderr", 1.0, "two"), LogEntry("stdout", 2.0, "three")),
-        next_cursor=3,
-        stdout_lines=7,
-        stderr_lines=1,
-    )
+    page = log_page(LogEntry("stdout", 1.0, "one"), LogEntry("stderr", 1.0, "two"), LogEntry("stdout", 2.0, "three"))
     assert split_streams(page) == {
         "stdout": ["one", "three"],
         "stderr": ["two"],
         "stdout_lines": 7,
         "stderr_lines": 1,
     }
+
+
+def test_the_parts_of_a_line_are_joined_over_pages() -> None:
+    first = log_page(LogEntry("stderr", 1.0, "rest", continues=True), LogEntry("stdout", 1.0, "be"))
+    second = log_page(LogEntry("stdout", 2.0, "gun", continues=True), LogEntry("stderr", 2.0, "next"))
+    streams = split_streams(first, second)
+    assert (streams["stdout"], streams["stderr"]) == (["begun"], ["rest", "next"])
+
+
+def log_page(*entries: LogEntry) -> LogPage:
+    return LogPage(entries=entries, next_cursor=9, end_cursor=9, stdout_lines=7, stderr_lines=1, dropped_lines=0)
 
 
 @pytest.mark.parametrize(

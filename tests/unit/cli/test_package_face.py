@@ -50,7 +50,7 @@ def test_nothing_is_imported_before_it_is_used() -> None:
 
 
 def test_job_code_does_not_need_the_adapter() -> None:
-    program = "import sys; from mcp_queue_plugin import current_job; print('mcp_proxy_adapter' in sys.modules)"
+    program = "import sys; from mcp_queue_plugin import current_job, task; print('mcp_proxy_adapter' in sys.modules)"
     assert in_a_fresh_interpreter(program) == "False"
 
 

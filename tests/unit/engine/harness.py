@@ -35,6 +35,7 @@ def options(**changes: Any) -> EngineOptions:
         "path": "",
         "durability": "normal",
         "temporary": True,
+        "log_bytes": 8 * 1024 * 1024,
         "max_concurrent_jobs": 1,
         "workers": WorkerRules(**{"start_timeout_seconds": WAIT_SECONDS, **rules}),
     }

@@ -22,6 +22,10 @@ def pid(_: None) -> int:
     return os.getpid()
 
 
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
+
+
 def fail(message: str) -> None:
     raise ValueError(message)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import deque
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 
 from mcp_queue_plugin.model.options import OnInterrupt
 from mcp_queue_plugin.model.queries import LogQuery
+from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.states import State
-from tests.unit.engine.harness import Host, hosting
+from tests.unit.engine.harness import WAIT_SECONDS, Host, hosting
 
 
 async def pid_of(host: Host, job_id: str, **options: Any) -> int:
@@ -82,3 +86,52 @@ async def test_an_attempt_whose_time_is_over_fails_by_name_and_its_log_says_wher
         assert "in hold" in text
         await host.submit("next", "echo", 1)
         assert (await host.end("next")).job.state is State.COMPLETED
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_however_many_warm_jobs_follow_a_fresh_job_gets_its_process_and_its_slot(slots: int) -> None:
+    queues = {"narrow": QueueRule(max_concurrent_jobs=slots)}
+    async with hosting(max_concurrent_jobs=2, min_workers=2, queues=queues) as host:
+        for number in range(2):
+            await host.submit(f"use {number}", "nap", 0.1)
+        await host.end("use 1")
+        await host.submit("fresh", "pid", queue="narrow", isolation="fresh")
+        warm = deque[str]()
+        async with asyncio.timeout(WAIT_SECONDS):
+            for number in count():
+                warm.append(f"warm {number}")
+                await host.submit(warm[-1], "nap", 0.01, queue="narrow")
+                if len(warm) > 6:
+                    await host.end(warm.popleft())
+                if (await host.status("fresh")).job.state is State.COMPLETED:
+                    break
+        # It waited for its process to start, and no longer.
+        assert number < 1000
+        # Its process and, when that has ended, one to keep the minimum.
+        assert (await host.engine.health()).workers.started <= 4
+
+
+async def test_a_time_out_is_worth_a_retry_by_its_name(tmp_path: Path) -> None:
+    async with hosting() as host:
+        await host.submit(
+            "slow",
+            "hold",
+            str(tmp_path / "never"),
+            timeout_seconds=0.1,
+            stop_grace_seconds=0.0,
+            max_retries=1,
+            retry_base_seconds=0.0,
+            retry_on=("JobTimeout",),
+        )
+        job = (await host.end("slow")).job
+        assert (job.state, job.attempt, job.error and job.error.type) == (State.FAILED, 2, "JobTimeout")
+
+
+async def test_a_stop_outranks_a_time_out(tmp_path: Path) -> None:
+    async with hosting() as host:
+        options = {"timeout_seconds": 0.1, "stop_grace_seconds": 60.0, "max_retries": 3}
+        await host.submit("slow", "hold", str(tmp_path / "never"), **options)
+        await host.working("slow")
+        page = await host.engine.reading.log("slow", LogQuery(), wait_seconds=WAIT_SECONDS)
+        assert "timeout_seconds" in page.entries[0].line
+        assert (await host.stop("slow", grace_seconds=0)).job.state is State.STOPPED

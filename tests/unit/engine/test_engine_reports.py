@@ -8,9 +8,10 @@ from functools import partial
 
 import pytest
 
-from mcp_queue_plugin.engine.reports import FLUSH_BYTES, Reports
+from mcp_queue_plugin.engine.reports import BACKLOG_BYTES, FLUSH_BYTES, Reports
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, LogChunk, Report, merged
+from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
+from mcp_queue_plugin.model.operations import Changes, OutcomeCallback, Refusal, Refused, Report, merged
 from tests.unit.workers.harness import until
 
 FIRST, SECOND = Token(1, 1), Token(2, 1)
@@ -21,7 +22,18 @@ class Gathering:
 
     def __init__(self) -> None:
         self.submitted: list[Report] = []
-        self.reports = Reports(self.submitted.append)
+        self.callbacks: list[OutcomeCallback] = []
+        self.held: list[tuple[Token, bool]] = []
+        self.reports = Reports(self._submit, lambda token, held: self.held.append((token, held)))
+
+    def _submit(self, report: Report, callback: OutcomeCallback | None) -> None:
+        self.submitted.append(report)
+        if callback is not None:
+            self.callbacks.append(callback)
+
+    def store_one(self) -> None:
+        """Let the store take the oldest of what was handed on."""
+        self.callbacks.pop(0)(Refused(Refusal.STALE_TOKEN))
 
     def has(self, count: int) -> bool:
         return len(self.submitted) == count
@@ -63,14 +75,31 @@ async def test_attempts_are_kept_apart(gathering: Gathering) -> None:
 async def test_what_has_been_taken_or_flushed_comes_once(gathering: Gathering) -> None:
     gathering.reports.add_changes(FIRST, Changes(step="one"))
     gathering.reports.add_log(FIRST, chunk("text"))
-    assert gathering.reports.take(FIRST) == (Changes(step="one"), (chunk("text"),))
-    assert gathering.reports.take(FIRST) == (Changes(), ())
+    assert gathering.reports.end(FIRST) == (Changes(step="one"), (LogPiece("stdout", 1.0, b"text"),))
+    assert gathering.reports.end(FIRST) == (Changes(), ())
     gathering.reports.flush()
     assert not gathering.submitted
     gathering.reports.add_log(SECOND, chunk("more"))
     gathering.reports.flush()
     gathering.reports.flush()
-    assert gathering.submitted == [Report(token=SECOND, changes=Changes(), log=(chunk("more"),))]
+    assert gathering.submitted == [Report(token=SECOND, changes=Changes(), log=(LogPiece("stdout", 1.0, b"more"),))]
+
+
+async def test_a_line_goes_on_after_a_flush_until_its_attempt_ends(gathering: Gathering) -> None:
+    gathering.reports.add_log(FIRST, chunk("be"))
+    await until(lambda: gathering.submitted)
+    gathering.reports.add_log(FIRST, chunk("gun"))
+    assert gathering.reports.end(FIRST) == (Changes(), (LogPiece("stdout", 1.0, b"gun", continues=True),))
+    gathering.reports.add_log(FIRST, chunk("anew"))
+    assert gathering.reports.end(FIRST) == (Changes(), (LogPiece("stdout", 1.0, b"anew"),))
+
+
+async def test_half_a_character_is_no_report(gathering: Gathering) -> None:
+    half = LogChunk("stdout", 1.0, "ä".encode()[:1])
+    gathering.reports.add_log(FIRST, half)
+    gathering.reports.flush()
+    assert not gathering.submitted
+    assert gathering.reports.end(FIRST) == (Changes(), (LogPiece("stdout", 1.0, half.data),))
 
 
 async def test_a_large_log_does_not_wait_for_the_time(gathering: Gathering) -> None:
@@ -78,7 +107,18 @@ async def test_a_large_log_does_not_wait_for_the_time(gathering: Gathering) -> N
     gathering.reports.add_log(FIRST, chunk(half))
     assert not gathering.submitted
     gathering.reports.add_log(FIRST, chunk(half))
-    assert [len(report.log) for report in gathering.submitted] == [2]
+    (report,) = gathering.submitted
+    assert sum(len(piece.data) for piece in report.log) == FLUSH_BYTES
+
+
+async def test_a_large_log_does_not_take_the_progress_along(gathering: Gathering) -> None:
+    gathering.reports.add_changes(FIRST, Changes(progress=1))
+    for _ in range(3):
+        gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+    gathering.reports.add_changes(FIRST, Changes(progress=2))
+    assert [report.changes for report in gathering.submitted] == [Changes()] * 3
+    gathering.reports.flush()
+    assert gathering.submitted[3:] == [Report(token=FIRST, changes=Changes(progress=2))]
 
 
 async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
@@ -86,6 +126,28 @@ async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
         gathering.reports.add_changes(FIRST, Changes(progress=count))
         await until(partial(gathering.has, count))
     assert [report.changes.progress for report in gathering.submitted] == [1, 2, 3]
+
+
+async def test_who_writes_faster_than_can_be_stored_has_to_wait(gathering: Gathering) -> None:
+    for _ in range(BACKLOG_BYTES // FLUSH_BYTES - 1):
+        gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+        gathering.reports.add_log(SECOND, chunk("x"))
+    assert gathering.held == []
+    gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+    gathering.reports.add_log(FIRST, chunk("x" * FLUSH_BYTES))
+    assert gathering.held == [(FIRST, True)]
+    gathering.store_one()
+    assert gathering.held == [(FIRST, True)]
+    gathering.store_one()
+    gathering.store_one()
+    assert gathering.held == [(FIRST, True), (FIRST, False)]
+
+
+async def test_an_attempt_that_is_over_is_not_told_to_go_on(gathering: Gathering) -> None:
+    gathering.reports.add_log(FIRST, chunk("x" * BACKLOG_BYTES))
+    gathering.reports.end(FIRST)
+    gathering.store_one()
+    assert gathering.held == [(FIRST, True)]
 
 
 async def test_nothing_gathered_sets_no_timer(gathering: Gathering) -> None:

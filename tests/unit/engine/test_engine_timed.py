@@ -20,7 +20,7 @@ DELAY_SECONDS = 0.3
 
 @pytest.fixture
 async def host(make_store: MakeStore) -> AsyncIterator[Host]:
-    async with hosting(make_store(system_clock()), max_concurrent_jobs=2, min_workers=2) as host:
+    async with hosting(make_store(system_clock())) as host:
         yield host
 
 

@@ -1,113 +1,124 @@
-"""From chunks of bytes to lines, wherever the chunks are cut."""
+"""From chunks of bytes to pieces, wherever the chunks are cut."""
 
 from __future__ import annotations
 
-from hypothesis import given
+import itertools
+
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcp_queue_plugin.model.log_lines import page
-from mcp_queue_plugin.model.operations import LogChunk
-from mcp_queue_plugin.model.queries import LogEntry, LogPage, LogQuery
+from mcp_queue_plugin.model.log_lines import JOIN_SECONDS, PIECE_BYTES, AttemptLog
+from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
+from mcp_queue_plugin.model.queries import Stream
+from tests.unit.model.logs import Part, pieces_of
 
 
-def chunks_of(*parts: tuple[str, bytes]) -> list[LogChunk]:
-    """Chunks written one second after the other."""
-    return [LogChunk(stream, float(second), data) for second, (stream, data) in enumerate(parts)]
+def test_an_attempt_that_writes_nothing_hands_on_nothing() -> None:
+    attempt = AttemptLog()
+    attempt.add(LogChunk("stdout", 1.0, b""))
+    assert attempt.take() == attempt.end() == ()
 
 
-def lines_of(found: LogPage) -> list[str]:
-    return [entry.line for entry in found.entries]
+def test_what_was_taken_is_not_handed_on_again() -> None:
+    attempt = AttemptLog()
+    attempt.add(LogChunk("stdout", 1.0, b"one\n"))
+    assert attempt.size_bytes == 4
+    assert attempt.take() == (LogPiece("stdout", 1.0, b"one\n"),)
+    assert attempt.size_bytes == 0
+    attempt.add(LogChunk("stdout", 2.0, b"two\n"))
+    assert attempt.end() == (LogPiece("stdout", 2.0, b"two\n"),)
 
 
-def test_an_empty_log_has_no_lines() -> None:
-    empty = LogPage(entries=(), next_cursor=0, stdout_lines=0, stderr_lines=0)
-    assert page([], LogQuery()) == empty
-    assert page(chunks_of(("stdout", b"")), LogQuery(tail=True)) == empty
-
-
-def test_a_line_may_span_chunks_and_has_the_time_of_its_beginning() -> None:
-    found = page(chunks_of(("stdout", b"a\nb"), ("stdout", b"c"), ("stdout", b"d\ne\n")), LogQuery())
-    assert found.entries == (
-        LogEntry("stdout", 0.0, "a"),
-        LogEntry("stdout", 0.0, "bcd"),
-        LogEntry("stdout", 2.0, "e"),
+def test_a_line_without_its_end_is_handed_on_and_continued() -> None:
+    attempt = AttemptLog()
+    attempt.add(LogChunk("stdout", 1.0, b"one\ntw"))
+    attempt.add(LogChunk("stderr", 1.0, b"other\n"))
+    first = attempt.take()
+    attempt.add(LogChunk("stdout", 2.0, b"o\nthree\n"))
+    attempt.add(LogChunk("stdout", 3.0, b"four\n"))
+    assert first == (LogPiece("stdout", 1.0, b"one\ntw"), LogPiece("stderr", 1.0, b"other\n"))
+    assert attempt.end() == (
+        LogPiece("stdout", 2.0, b"o\nthree\n", continues=True),
+        LogPiece("stdout", 3.0, b"four\n"),
     )
-    assert found.next_cursor == 3
 
 
-def test_streams_do_not_mix_within_a_line() -> None:
-    log = chunks_of(("stdout", b"out"), ("stderr", b"err\n"), ("stdout", b"put\n"))
-    found = page(log, LogQuery())
-    assert [(entry.stream, entry.line) for entry in found.entries] == [("stdout", "output"), ("stderr", "err")]
-    assert (found.stdout_lines, found.stderr_lines) == (1, 1)
+def test_what_is_read_soon_after_each_other_is_one_piece() -> None:
+    attempt = AttemptLog()
+    times = [number * 0.3 * JOIN_SECONDS for number in range(9)]
+    for time in times:
+        attempt.add(LogChunk("stdout", time, b"line\n"))
+    pieces = attempt.end()
+    assert [piece.written_at for piece in pieces] == [times[0], times[4], times[8]]
+    assert [piece.lines for piece in pieces] == [4, 4, 1]
 
 
-def test_a_last_line_without_end_counts() -> None:
-    found = page(chunks_of(("stdout", b"done\nnot y")), LogQuery())
-    assert lines_of(found) == ["done", "not y"]
-    assert found.stdout_lines == 2
+def test_the_order_of_the_streams_is_kept() -> None:
+    attempt = AttemptLog()
+    streams: tuple[Stream, ...] = ("stdout", "stderr", "stderr", "stdout")
+    for stream in streams:
+        attempt.add(LogChunk(stream, 1.0, b"x\n"))
+    assert [(piece.stream, piece.lines) for piece in attempt.end()] == [("stdout", 1), ("stderr", 2), ("stdout", 1)]
 
 
-def test_line_ends_of_windows_and_empty_lines() -> None:
-    found = page(chunks_of(("stdout", b"a\r"), ("stdout", b"\n\r\n\nb\rc\n")), LogQuery())
-    assert lines_of(found) == ["a", "", "", "b\rc"]
+def test_a_piece_has_a_size() -> None:
+    attempt = AttemptLog()
+    for size in (PIECE_BYTES - 1, 1, 1, PIECE_BYTES + 5):
+        attempt.add(LogChunk("stdout", 1.0, b"x" * size))
+    assert attempt.size_bytes == 2 * PIECE_BYTES + 6
+    assert [len(piece.data) for piece in attempt.end()] == [PIECE_BYTES, 1, PIECE_BYTES + 5]
 
 
-def test_bytes_that_are_not_utf_8_are_replaced_but_a_cut_character_is_joined() -> None:
-    found = page(chunks_of(("stdout", b"\xc3"), ("stdout", b"\xa4\xff\n")), LogQuery())
-    assert lines_of(found) == ["ä\ufffd"]
+@pytest.mark.parametrize(
+    ("data", "held"),
+    [
+        (b"plain", 0),
+        (b"line\n", 0),
+        (b"line\r", 1),
+        (b"\r\n", 0),
+        ("ä".encode(), 0),
+        ("ä".encode()[:1], 1),
+        ("x€".encode()[:-1], 2),
+        ("x€".encode()[:-2], 1),
+        ("😀".encode(), 0),
+        ("😀".encode()[:3], 3),
+        ("€".encode()[1:], 0),
+        (b"\x80\x80\x80\x80", 0),
+        (b"a\x80", 0),
+    ],
+)
+def test_only_what_makes_no_sense_alone_is_held_back(data: bytes, held: int) -> None:
+    attempt = AttemptLog()
+    attempt.add(LogChunk("stdout", 1.0, data))
+    shown = b"".join(piece.data for piece in attempt.take())
+    assert shown == data[: len(data) - held]
+    attempt.add(LogChunk("stderr", 1.0, b"x"))
+    assert b"".join(piece.data for piece in attempt.end() if piece.stream == "stdout") == data[len(data) - held :]
 
 
-def test_a_filter_changes_the_lines_but_not_the_totals() -> None:
-    log = chunks_of(("stdout", b"1\n"), ("stderr", b"2\n"), ("stdout", b"3\n"))
-    found = page(log, LogQuery(stream="stdout"))
-    assert lines_of(found) == ["1", "3"]
-    assert (found.next_cursor, found.stdout_lines, found.stderr_lines) == (2, 2, 1)
-
-
-def test_a_cursor_goes_on_and_a_tail_looks_back() -> None:
-    log = chunks_of(("stdout", b"0\n1\n2\n3\n4\n"))
-    first = page(log, LogQuery(limit=2))
-    assert (lines_of(first), first.next_cursor) == (["0", "1"], 2)
-    rest = page(log, LogQuery(cursor=2, limit=9))
-    assert (lines_of(rest), rest.next_cursor) == (["2", "3", "4"], 5)
-    tail = page(log, LogQuery(limit=2, tail=True))
-    assert (lines_of(tail), tail.next_cursor) == (["3", "4"], 5)
-
-
-def test_a_cursor_beyond_the_end_means_the_end() -> None:
-    found = page(chunks_of(("stdout", b"0\n")), LogQuery(cursor=99))
-    assert (found.entries, found.next_cursor) == ((), 1)
+def test_what_was_held_back_goes_on_with_the_next_chunk() -> None:
+    attempt = AttemptLog()
+    attempt.add(LogChunk("stdout", 1.0, b"50%\r"))
+    assert attempt.take() == (LogPiece("stdout", 1.0, b"50%"),)
+    attempt.add(LogChunk("stdout", 2.0, b"\n"))
+    assert attempt.take() == (LogPiece("stdout", 2.0, b"\r\n", continues=True),)
 
 
 streams = st.sampled_from(["stdout", "stderr"])
-written = st.lists(st.tuples(streams, st.text("ab\n\r", max_size=6).map(str.encode)), max_size=12)
+texts = st.binary(max_size=6) | st.sampled_from([b"\r", b"\n", b"\xe2\x82"])
+written = st.lists(st.tuples(streams, texts), max_size=12)
 
 
 @given(written)
-def test_all_that_was_written_is_read_in_its_stream(parts: list[tuple[str, bytes]]) -> None:
-    found = page(chunks_of(*parts), LogQuery(limit=1_000))
+@example([("stdout", b"\xf0\x9f"), ("stdout", b"\x98"), ("stdout", b"\x80\r"), ("stdout", b"\n")])
+def test_nothing_is_lost_or_moved_within_its_stream(parts: list[Part]) -> None:
+    pieces = pieces_of(*parts)
     for stream in ("stdout", "stderr"):
-        text = b"".join(data for name, data in parts if name == stream).decode()
-        expected = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
-        assert [entry.line for entry in found.entries if entry.stream == stream] == expected
-
-
-@given(written, st.integers(0, 12))
-def test_what_is_written_later_moves_no_line(parts: list[tuple[str, bytes]], split: int) -> None:
-    before = page(chunks_of(*parts[:split]), LogQuery(limit=1_000))
-    after = page(chunks_of(*parts), LogQuery(limit=1_000))
-    for early, late in zip(before.entries, after.entries, strict=False):
-        assert (late.stream, late.written_at) == (early.stream, early.written_at)
-        assert late.line.startswith(early.line)
-
-
-@given(written, st.integers(1, 4))
-def test_pages_join_to_the_whole(parts: list[tuple[str, bytes]], limit: int) -> None:
-    log = chunks_of(*parts)
-    whole = page(log, LogQuery(limit=1_000))
-    entries: tuple[LogEntry, ...] = ()
-    while part := page(log, LogQuery(cursor=len(entries), limit=limit)).entries:
-        entries += part
-    assert entries == whole.entries
-    assert len(entries) == whole.stdout_lines + whole.stderr_lines
+        of_stream = [piece for piece in pieces if piece.stream == stream]
+        text = b"".join(data for name, data in parts if name == stream)
+        assert b"".join(piece.data for piece in of_stream) == text
+        assert sum(piece.lines for piece in of_stream) == len(text.removesuffix(b"\n").split(b"\n")) * bool(text)
+        for piece, following in itertools.pairwise(of_stream):
+            assert following.continues == (not piece.data.endswith(b"\n"))
+            assert not (piece.data.endswith(b"\r") and following.data.startswith(b"\n"))

@@ -13,6 +13,7 @@ from mcp_proxy_adapter.core.errors import InvalidParamsError, ValidationError
 
 from commands.analyze_project_command import AnalyzeProjectCommand
 from mcp_queue_plugin.context import JobContext, enter_job
+from mcp_queue_plugin.model.course import Course
 from mcp_queue_plugin.model.operations import Changes
 
 
@@ -25,6 +26,9 @@ class Witness:
 
     def report(self, changes: Changes) -> None:
         self.changes.append(changes)
+
+    def follow(self, course: Course) -> None:
+        raise NotImplementedError
 
     def stop_requested(self) -> bool:
         return self._stop_after is not None and len(self.changes) >= self._stop_after

@@ -16,11 +16,12 @@ import psutil
 from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Changes, Ending, LogChunk
+from mcp_queue_plugin.model.log_pieces import LogChunk
+from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.scaling import WorkerRules
+from mcp_queue_plugin.workers.owner import WorkerState
 from mcp_queue_plugin.workers.pool import WorkerPool
-from mcp_queue_plugin.workers.process import WorkerState
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 from tests.unit.workers import jobs, mischief
 

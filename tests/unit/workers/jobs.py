@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mcp_queue_plugin.context import current_job
+from mcp_queue_plugin.model.course import Course
 
 
 def echo(value: Any) -> Any:
@@ -116,7 +117,20 @@ def count_slowly(count: int) -> None:
     for percent in range(count):
         current_job().set_progress(percent)
         current_job().set_progress(percent + 50)
-        time.sleep(0.1)
+        time.sleep(0.2)
+
+
+def follow_the_clock(seconds: float) -> None:
+    current_job().reporter.follow(Course(0.8, 4))
+    time.sleep(seconds)
+
+
+def follow_the_clock_then_report(percent: int) -> None:
+    current_job().reporter.follow(Course(0.4, 4))
+    time.sleep(0.25)
+    current_job().set_progress(percent)
+    current_job().reporter.follow(Course(0.4, 4))
+    time.sleep(0.5)
 
 
 def progress_then_wait(seconds: float) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mcp_queue_plugin.context import current_job
+from mcp_queue_plugin.errors import NotInJob
 from tests.unit.workers.jobs import descriptors
 
 state: dict[str, Any] = {}
@@ -101,10 +102,16 @@ def ignore_everything(_: None) -> None:
 
 
 def fork_and_return(_: None) -> str:
+    """The child is in no job; what it has of its parent's does nothing."""
+    job = current_job()
     child = os.fork()
     if child == 0:
-        current_job().set_progress(99)
-        return "from the child" if not current_job().should_stop() else "never"
+        job.set_progress(99)
+        try:
+            current_job()
+        except NotInJob:
+            return "from the child"
+        raise AssertionError
     return f"child ended with {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}"
 
 

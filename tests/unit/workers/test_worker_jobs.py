@@ -107,6 +107,34 @@ async def test_a_value_that_has_waited_is_sent_when_its_time_has_come(harness: H
     assert harness.ended_with[token] == Changes()
 
 
+async def test_progress_follows_the_clock_while_the_job_reports_none(harness: Harness) -> None:
+    token = await harness.start("follow_the_clock", 1.4)
+    await harness.ending(token)
+    told = [changes.progress or 0 for changes in harness.progress[token]]
+    # On a busy machine a step may be skipped.
+    assert told == sorted(told)
+    assert {99} < set(told) <= {25, 50, 75, 99}
+    assert harness.ended_with[token] == Changes()
+
+
+async def test_the_first_report_of_the_job_itself_ends_the_guessing(harness: Harness) -> None:
+    token = await harness.start("follow_the_clock_then_report", 3)
+    await harness.ending(token)
+    told = [changes.progress for changes in harness.progress[token]]
+    assert told[-1] == 3
+    assert set(told[:-1]) <= {25, 50, 75}
+    assert told[:-1]
+
+
+async def test_the_end_of_an_attempt_ends_the_guessing(harness: Harness) -> None:
+    token = await harness.start("follow_the_clock", 0.35)
+    await harness.ending(token)
+    following = await harness.start("sleep", 0.8)
+    await harness.ending(following)
+    assert [changes.progress for changes in harness.progress[token]] in ([25], [25, 50])
+    assert [changes.progress for changes in harness.progress[following]] == [None]
+
+
 async def test_nobody_reports_for_a_job_that_has_ended(harness: Harness) -> None:
     token = await harness.start("leave_nosy_thread")
     await harness.ending(token)
