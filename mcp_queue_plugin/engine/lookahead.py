@@ -35,7 +35,7 @@ class Lookahead:
 
     @property
     def has_fresh(self) -> bool:
-        """Whether a job that needs a fresh worker is among those that wait."""
+        """Whether a job is known to wait that needs a fresh worker."""
         return bool(self._fresh)
 
     @property
