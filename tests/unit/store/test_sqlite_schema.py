@@ -86,6 +86,7 @@ PLANS = [
     ("count_between", "", ["COVERING INDEX jobs_queued (queue=? AND (rank,order)>(?,?) AND (rank,order)<(?,?))"]),
     ("oldest_queued_at", "", ["COVERING INDEX jobs_queued"]),
     ("due_jobs", "", ["jobs_scheduled (not_before<?)"]),
+    ("later_jobs", "", ["jobs_scheduled (not_before>?)"]),
     ("next_due", "", ["COVERING INDEX jobs_scheduled"]),
     *(("oldest_pending", condition, ["jobs_living (owner=?)"]) for condition in _IN_SCOPE.values()),
     *(("oldest_running", condition, ["jobs_listed (status=?)"]) for condition in _IN_SCOPE.values()),
