@@ -83,6 +83,7 @@ PLANS = [
     ("job_by_uid", "", ["INTEGER PRIMARY KEY"]),
     ("last_job", "", ["jobs_named (job_id=?)"]),
     ("queued_jobs", "", ["jobs_queued (queue=?)", "params USING INTEGER PRIMARY KEY"]),
+    ("count_behind", "", ["COVERING INDEX jobs_queued (queue=? AND (rank,order)>(?,?))", "SCAN (subquery-1)"]),
     ("count_between", "", ["COVERING INDEX jobs_queued (queue=? AND (rank,order)>(?,?) AND (rank,order)<(?,?))"]),
     ("oldest_queued_at", "", ["COVERING INDEX jobs_queued"]),
     ("due_jobs", "", ["jobs_scheduled (not_before<?)"]),
