@@ -61,8 +61,7 @@ class Dispatcher:
     ) -> None:
         """Run at most ``max_workers`` jobs of ``lanes`` at once; operations go to ``committer``.
 
-        ``claims`` holds those that are not committed yet, by the job's uid; ``is_leaving`` knows the public ids of jobs
-        whose stop or deletion is not committed yet.
+        ``claims`` holds the claims by uid, and ``is_leaving`` knows the stops by public id, that are not committed yet.
         """
         self._pool = WorkerPool(
             max_workers=max_workers,
@@ -79,8 +78,7 @@ class Dispatcher:
         """The queues of the attempts under way."""
         self._reserved = 0
         """Free workers that wait for the claim of their job to be committed."""
-        self._opening: asyncio.TimerHandle | None = None
-        """Set while a queue waits for nothing but time."""
+        self._opening: asyncio.TimerHandle | None = None  # set while a queue waits for nothing but time
         self._on_ready = on_ready
         self._committer = committer
         self._reports = Reports(committer.submit)
