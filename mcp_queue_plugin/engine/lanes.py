@@ -72,6 +72,7 @@ class Lane:
         self.state = _replace(self.state, paused=paused)
 
     def _warm_among(self, now: float, fresh: bool) -> int | None:
+        """Among how many jobs one has to be found that a used worker can run; None if any job will do."""
         return None if fresh or not self.waiting.has_fresh else self.free_slots(now)
 
 
@@ -108,16 +109,18 @@ class Lanes:
             StoreUnavailable: they cannot be read.
         """
         for name, figures in (await self._store.queues()).items():
-            state = figures.state
-            ended_at = None if state.ended_at is None else now - max(0.0, clock_now - state.ended_at)
-            self.of(name).state = _replace(state, ended_at=ended_at)
-            if figures.pending and name not in self._rules:
+            if name not in self._rules:
+                if not figures.pending:
+                    continue
                 logger.warning(
                     "%d jobs wait in the queue %r, which the configuration does not have any more: they run without "
                     "limits of their own",
                     figures.pending,
                     name,
                 )
+            state = figures.state
+            ended_at = None if state.ended_at is None else now - max(0.0, clock_now - state.ended_at)
+            self.of(name).state = _replace(state, ended_at=ended_at)
 
     def of(self, name: str) -> Lane:
         """The queue of this name."""

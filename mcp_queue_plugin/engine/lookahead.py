@@ -35,7 +35,7 @@ class Lookahead:
 
     @property
     def has_fresh(self) -> bool:
-        """Whether a job that needs a fresh worker is among those that wait."""
+        """Whether a job is known to wait that needs a fresh worker."""
         return bool(self._fresh)
 
     @property
@@ -47,11 +47,6 @@ class Lookahead:
     def may_have_jobs(self) -> bool:
         """Whether jobs wait, or may."""
         return self._may_be_more or bool(self._jobs)
-
-    @property
-    def has_fresh(self) -> bool:
-        """Whether a job is known to wait that needs a fresh worker."""
-        return bool(self._fresh)
 
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.

@@ -247,6 +247,8 @@ async def test_the_jobs_of_a_queue_that_the_configuration_does_not_have_any_more
         assert (await report(host, "old")).pending == 40
         await host.engine.set_queue("old", paused=False)
         assert {job.state for job in await ends(host, [f"job {number}" for number in range(40)])} == {State.COMPLETED}
+    async with hosting(make_store(clock), warm=False, queues={"default": QueueRule()}) as host:
+        assert [queue.name for queue in (await host.engine.health()).queues] == ["default"]
 
 
 async def test_a_queue_with_one_slot_that_must_claim_first_starts_each_job_once(host: Host, tmp_path: Path) -> None:

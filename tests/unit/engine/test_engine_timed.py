@@ -20,7 +20,7 @@ DELAY_SECONDS = 0.3
 
 @pytest.fixture
 async def host(make_store: MakeStore) -> AsyncIterator[Host]:
-    async with hosting(make_store(system_clock()), max_concurrent_jobs=2, min_workers=2) as host:
+    async with hosting(make_store(system_clock())) as host:
         yield host
 
 
@@ -37,14 +37,16 @@ async def test_a_delayed_job_waits_as_scheduled_and_begins_no_sooner(host: Host)
 
 
 async def test_a_job_with_a_time_begins_no_sooner_and_one_whose_time_has_passed_at_once(host: Host) -> None:
-    noon = system_clock()() + DELAY_SECONDS
-    assert (await host.submit("at noon", "echo", run_at=noon)).job.not_before == noon
-    assert (await host.submit("at once", "echo", run_at=noon - HOUR_SECONDS)).job.state is State.QUEUED
-    at_noon, at_once = await ends(host, ["at noon", "at once"])
-    assert at_noon.started_at is not None
-    assert at_noon.started_at >= noon
-    assert at_once.completed_at is not None
-    assert at_once.completed_at < noon
+    now = system_clock()()
+    assert (await host.submit("in an hour", "echo", run_at=now + HOUR_SECONDS)).job.state is State.SCHEDULED
+    assert (await host.submit("an hour ago", "echo", run_at=now - HOUR_SECONDS)).job.state is State.QUEUED
+    assert (await host.end("an hour ago")).job.state is State.COMPLETED
+    assert (await host.status("in an hour")).job.not_before == now + HOUR_SECONDS
+    soon = system_clock()() + DELAY_SECONDS
+    await host.submit("soon", "echo", run_at=soon)
+    job = (await host.end("soon")).job
+    assert job.started_at is not None
+    assert job.started_at >= soon
 
 
 async def test_a_delay_begins_with_the_start_of_an_added_job(host: Host) -> None:
