@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
 
-from mcp_queue_plugin.adapter.bridge.server import adapter_error
+from mcp_queue_plugin.adapter.bridge.server import adapter_error, synchronous_cap_seconds
 from mcp_queue_plugin.adapter.enqueue import running_manager
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.errors import InvalidParameters, QueueError
@@ -32,6 +32,11 @@ WAIT_SECONDS = {
     "minimum": 0,
     "maximum": WAIT_MAX_SECONDS,
 }
+
+
+def longest_wait_seconds() -> float:
+    """How long a command may wait: one that takes longer the adapter answers with the id of a job of its own."""
+    return max(0.0, synchronous_cap_seconds() - 1.0)
 
 
 class QueueCommand(Command):

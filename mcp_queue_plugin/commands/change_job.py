@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.integration import DELETED_BY_REQUEST, STOPPED_BY_REQUEST, QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import delete_metadata, stop_metadata
-from mcp_queue_plugin.commands.base import GRACE_SECONDS, JOB_ID, QueueCommand
+from mcp_queue_plugin.commands.base import GRACE_SECONDS, JOB_ID, QueueCommand, longest_wait_seconds
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.values import Answer
@@ -90,7 +90,9 @@ class QueueStopJobCommand(LetGoCommand):
 
     async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
         """Stop it."""
-        return await engine.stop_job(job_id, reason=STOPPED_BY_REQUEST, grace_seconds=grace_seconds)
+        return await engine.stop_job(
+            job_id, reason=STOPPED_BY_REQUEST, grace_seconds=grace_seconds, wait_seconds=longest_wait_seconds()
+        )
 
 
 class QueueDeleteJobCommand(LetGoCommand):
@@ -104,4 +106,6 @@ class QueueDeleteJobCommand(LetGoCommand):
 
     async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
         """Delete it."""
-        return await engine.delete_job(job_id, reason=DELETED_BY_REQUEST, grace_seconds=grace_seconds)
+        return await engine.delete_job(
+            job_id, reason=DELETED_BY_REQUEST, grace_seconds=grace_seconds, wait_seconds=longest_wait_seconds()
+        )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from mcp_queue_plugin.adapter.bridge.server import synchronous_cap_seconds
 from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import split_streams
 from mcp_queue_plugin.clock import iso8601
-from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, WAIT_SECONDS, QueueCommand
+from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, WAIT_SECONDS, QueueCommand, longest_wait_seconds
 from mcp_queue_plugin.commands.record import record, row
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.queries import JobQuery, LogEntry, LogQuery
@@ -173,7 +172,7 @@ def _names(params: dict[str, Any]) -> dict[str, str]:
 
 def _within_cap(wait_seconds: float) -> tuple[float, dict[str, float]]:
     """The wait that the adapter's cap for synchronous commands leaves, and what the answer says if it is shorter."""
-    seconds = min(wait_seconds, max(0.0, synchronous_cap_seconds() - 1.0))
+    seconds = min(wait_seconds, longest_wait_seconds())
     return seconds, {"wait_capped_seconds": seconds} if seconds < wait_seconds else {}
 
 

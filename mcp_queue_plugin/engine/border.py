@@ -46,6 +46,7 @@ class Verb(IntEnum):
     END_ADOPTED = 76
     RETRY = 77
     SET_QUEUE = 78
+    CALL_OFF = 79
 
     JOB = 96
     PAGE = 97
@@ -103,6 +104,7 @@ class JobRequest(PlacedRequest, frozen=True, kw_only=True):
     job_id: str
     reason: str = ""
     grace_seconds: Seconds | None = None
+    wait_seconds: Seconds | None = None
 
 
 class StatusRequest(PlacedRequest, frozen=True, kw_only=True):
@@ -138,6 +140,12 @@ class QueueRequest(Request, frozen=True, kw_only=True):
 
 class HealthRequest(Request, frozen=True, kw_only=True):
     """HEALTH: how the queue is."""
+
+
+class CallOffNotice(msgspec.Struct, frozen=True):
+    """CALL_OFF: nobody waits for the answer to the request of this number any more. Not answered."""
+
+    number: int
 
 
 class AdoptNotice(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,23 +86,17 @@ class EngineClient:
             lambda number: border.QueueRequest(number=number, name=storable(name), paused=paused),
         )
 
-    async def stop_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
+    async def stop_job(
+        self, job_id: str, *, reason: str, grace_seconds: float | None = None, wait_seconds: float | None = None
+    ) -> Answer:
         """Stop a job; see ``Engine.stop``."""
-        return await self._ask_job(
-            Verb.STOP,
-            lambda number: border.JobRequest(
-                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=_finite(grace_seconds)
-            ),
-        )
+        return await self._ask_to_let_go(Verb.STOP, job_id, reason, grace_seconds, wait_seconds)
 
-    async def delete_job(self, job_id: str, *, reason: str, grace_seconds: float | None = None) -> Answer:
+    async def delete_job(
+        self, job_id: str, *, reason: str, grace_seconds: float | None = None, wait_seconds: float | None = None
+    ) -> Answer:
         """Delete a job; see ``Engine.delete``."""
-        return await self._ask_job(
-            Verb.DELETE,
-            lambda number: border.JobRequest(
-                number=number, job_id=self._named(job_id), reason=reason, grace_seconds=_finite(grace_seconds)
-            ),
-        )
+        return await self._ask_to_let_go(Verb.DELETE, job_id, reason, grace_seconds, wait_seconds)
 
     async def status(
         self,
@@ -161,6 +155,20 @@ class EngineClient:
             job_id=job_id, kind=kind, description=description, error=error, has_result=result is not None
         )
         self._connection.post(Verb.END_ADOPTED, notice, result or b"")
+
+    async def _ask_to_let_go(
+        self, verb: Verb, job_id: str, reason: str, grace_seconds: float | None, wait_seconds: float | None
+    ) -> Answer:
+        return await self._ask_job(
+            verb,
+            lambda number: border.JobRequest(
+                number=number,
+                job_id=self._named(job_id),
+                reason=reason,
+                grace_seconds=_finite(grace_seconds),
+                wait_seconds=_finite(wait_seconds),
+            ),
+        )
 
     async def _ask_job(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Answer:
         frame = await self._connection.ask(verb, request, payload)

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -128,6 +129,10 @@ class Connection:
         try:
             self._send(frame)
             return await self._answer(future)
+        except asyncio.CancelledError:
+            with suppress(EngineNotRunning):
+                self._send(encode(Verb.CALL_OFF, border.CallOffNotice(number)))
+            raise
         finally:
             self._waiting.pop(number, None)
 

@@ -45,7 +45,8 @@ class Dispatcher:
 
     A job starts as soon as a worker is free, and its claim joins the next group: if the engine dies in between, the job
     is still queued and runs again, as one that was claimed would. A job that must never run twice (``on_interrupt``
-    is ``fail``) starts after its claim is committed.
+    is ``fail``) starts after its claim is committed, and so does one whose stop is being committed: what is answered as
+    stopped does not run. One that is evicted at the moment of its start has run for nothing, and is ended at once.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Dispatcher:
         lanes: Lanes,
         claims: dict[int, Token],
         *,
+        is_leaving: Callable[[str], bool],
         max_workers: int,
         rules: WorkerRules,
         clock: Clock,
@@ -61,7 +63,8 @@ class Dispatcher:
     ) -> None:
         """Run at most ``max_workers`` jobs of ``lanes`` at once; operations go to ``committer``.
 
-        ``claims`` holds those that are not committed yet, by the job's uid.
+        ``claims`` holds those that are not committed yet, by the job's uid; ``is_leaving`` knows the public ids of jobs
+        whose stop or deletion is not committed yet.
         """
         self._pool = WorkerPool(
             max_workers=max_workers,
@@ -72,6 +75,7 @@ class Dispatcher:
         self._max_workers = max_workers
         self._lanes = lanes
         self._claims = claims
+        self._is_leaving = is_leaving
         self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
@@ -170,7 +174,7 @@ class Dispatcher:
         token = Token(job.uid, job.attempt + 1)
         self._claims[job.uid] = token
         self._running[token] = lane
-        if job.options.on_interrupt == "fail":
+        if job.options.on_interrupt == "fail" or self._is_leaving(job.job_id):
             self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
@@ -186,15 +190,22 @@ class Dispatcher:
     def _on_claimed(self, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
         if not isinstance(outcome, Applied):
-            # Stopped or deleted a moment before: what runs is void, and its token good for nothing.
-            self._pool.stop(token, 0.0)
+            self._void(token)
+
+    def _void(self, token: Token) -> None:
+        """Forget an attempt that was never claimed, and what it does: another one may come to have its token."""
+        lane = self._running.pop(token, None)
+        if lane is not None:
+            self._pool.abandon(token)
+            self._reports.end(token)
+            lane.running.discard(token.uid)
+            self.dispatch()
 
     def _on_claimed_first(self, job: Job, params: bytes, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
         self._reserved.remove(job.options.isolation)
         if not isinstance(outcome, Applied):
-            self._running.pop(token).running.discard(token.uid)
-            self.dispatch()
+            self._void(token)
         elif self._pool.free(job.options.isolation) == 0:
             self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
         else:

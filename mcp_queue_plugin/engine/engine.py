@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from mcp_queue_plugin.clock import Clock
@@ -15,12 +16,11 @@ from mcp_queue_plugin.engine.lanes import Lanes
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.reading import Reading
 from mcp_queue_plugin.engine.report import queue_reports
-from mcp_queue_plugin.engine.tasks import spawn
+from mcp_queue_plugin.engine.stopping import Stopping
 from mcp_queue_plugin.engine.timed import Retention, Scheduler
 from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, QueueReport, Reply
-from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import InvalidParameters, QueueError, QueueFull
-from mcp_queue_plugin.model.admission import EVICTED, Limit, limits_of
+from mcp_queue_plugin.model.admission import Limit, limits_of
 from mcp_queue_plugin.model.estimate import retry_after_seconds
 from mcp_queue_plugin.model.job import Job, Submission, Token
 from mcp_queue_plugin.model.operations import (
@@ -41,8 +41,6 @@ from mcp_queue_plugin.workers.protocol import Setup
 
 logger = logging.getLogger(__name__)
 
-STOP_WAIT_EXTRA_SECONDS = 2.0
-STOP_WAIT_MAX_SECONDS = 15.0
 DRAIN_MAX_SECONDS = 15.0
 
 
@@ -58,11 +56,13 @@ class Engine:
         self._committer = Committer(store, on_committed=self._on_committed)
         self._adopted = AdoptedJobs(events, self._committer.submit)
         claims: dict[int, Token] = {}
+        leaving: Counter[str] = Counter()
         self._lanes = Lanes(store, options.queues, slots=options.max_concurrent_jobs, is_claimed=claims.__contains__)
         self._dispatcher = Dispatcher(
             self._committer,
             self._lanes,
             claims,
+            is_leaving=leaving.__contains__,
             max_workers=options.max_concurrent_jobs,
             rules=options.workers,
             clock=clock,
@@ -76,6 +76,7 @@ class Engine:
         ]
         self.reading = Reading(store, self._adopted, Places(store, self._lanes, clock))
         """The verbs that look and wait."""
+        self._stopping = Stopping(self._committer.submit, self._adopted, self._dispatcher, self.reading, leaving)
 
     async def open(self) -> Capabilities:
         """Open and recover the store.
@@ -154,13 +155,32 @@ class Engine:
         self._dispatcher.dispatch()
         return next(report for report in await self._queue_reports() if report.name == name)
 
-    def stop(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
-        """Stop a job; the answer comes when it has let go, or after a while with the job still ``stopping``."""
-        self._let_go(Stop(job_id, reason), "end", grace_seconds, reply)
+    def stop(
+        self,
+        job_id: str,
+        *,
+        reason: str,
+        grace_seconds: float | None,
+        wait_seconds: float | None = None,
+        reply: Reply,
+    ) -> None:
+        """Stop a job; one that runs gets ``grace_seconds`` (by default its own) to let go, then it is ended by force.
 
-    def delete(self, job_id: str, *, reason: str, grace_seconds: float | None, reply: Reply) -> None:
+        The answer comes when it has let go, or after ``wait_seconds`` at most with the job still ``stopping``.
+        """
+        self._stopping.ask(Stop(job_id, reason), grace_seconds=grace_seconds, wait_seconds=wait_seconds, reply=reply)
+
+    def delete(
+        self,
+        job_id: str,
+        *,
+        reason: str,
+        grace_seconds: float | None,
+        wait_seconds: float | None = None,
+        reply: Reply,
+    ) -> None:
         """Delete a job; a running one is stopped first. The answer comes as with ``stop``."""
-        self._let_go(Delete(job_id, reason), "deleted", grace_seconds, reply)
+        self._stopping.ask(Delete(job_id, reason), grace_seconds=grace_seconds, wait_seconds=wait_seconds, reply=reply)
 
     def adopt(self, submission: Submission, params: bytes, description: str) -> None:
         """Keep the record of a job that runs in the server's own process."""
@@ -215,46 +235,11 @@ class Engine:
 
         self._committer.submit(operation, on_outcome)
 
-    def _let_go(self, operation: Stop | Delete, until: Until, grace_seconds: float | None, reply: Reply) -> None:
-        def on_outcome(outcome: Outcome | QueueError) -> None:
-            answer = answer_of(outcome, operation, operation.job_id)
-            if isinstance(answer, Answer) and answer.job.state is State.STOPPING:
-                self._make_let_go(answer.job, grace_seconds)
-                spawn(self._answer_when_over(answer.job, until, grace_seconds, reply), name="let go")
-            else:
-                reply(answer)
-
-        self._committer.submit(operation, on_outcome)
-
-    def _make_let_go(self, job: Job, grace_seconds: float | None) -> None:
-        if not self._adopted.stop(job):
-            self._dispatcher.stop(job, grace_seconds)
-
-    async def _answer_when_over(self, job: Job, until: Until, grace_seconds: float | None, reply: Reply) -> None:
-        # Read again: the end of the job may have been committed together with the request to stop it.
-        try:
-            current = await self._store.get(job.job_id) or job
-        except QueueError as error:
-            reply(error)
-            return
-        grace = job.options.stop_grace_seconds if grace_seconds is None else grace_seconds
-        self.reading.watchers.add(
-            current,
-            until=until,
-            known_version=None,
-            timeout_seconds=min(grace + STOP_WAIT_EXTRA_SECONDS, STOP_WAIT_MAX_SECONDS),
-            callback=lambda over, _: reply(Answer(over or current, timed_out=over is None)),
-        )
-
     def _on_committed(self, changes: Sequence[Change]) -> None:
         self._dispatcher.on_committed(changes)
         for change in changes:
-            job, before = change.job, change.before
-            self._scheduler.on_change(job)
+            self._scheduler.on_change(change.job)
             self.reading.on_committed(change)
-            if job.state in ENDED_STATES and before not in ENDED_STATES:
-                self._events.on_ended(job)
-            if job.state is State.STOPPED and job.delete_requested:
-                self._committer.submit(Delete(job.job_id, job.reason or "deleted by request"))
-            if job.state is State.STOPPING and job.reason == EVICTED and before is not State.STOPPING:
-                self._make_let_go(job, None)
+            if change.job.state in ENDED_STATES and change.before not in ENDED_STATES:
+                self._events.on_ended(change.job)
+            self._stopping.on_change(change)

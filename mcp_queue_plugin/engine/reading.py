@@ -14,7 +14,7 @@ from mcp_queue_plugin.engine.log_watch import LogWatchers
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Listing, Reply
-from mcp_queue_plugin.engine.watch import Until, Watchers
+from mcp_queue_plugin.engine.watch import Until, Watch, Watchers
 from mcp_queue_plugin.errors import JobNotFound, QueueError
 from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
@@ -53,8 +53,10 @@ class Reading:
         until: Until,
         known_version: int | None,
         reply: Reply,
-    ) -> None:
+    ) -> Watch | None:
         """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``.
+
+        An answer that is still to come can be called off by what is returned.
 
         Raises:
             JobNotFound: no such job.
@@ -66,10 +68,10 @@ class Reading:
 
         if wait_seconds is None:
             on_over(job, None)
-        else:
-            self.watchers.add(
-                job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
-            )
+            return None
+        return self.watchers.add(
+            job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
+        )
 
     async def log(self, job_id: str, query: LogQuery, wait_seconds: float | None = None) -> LogPage:
         """One page of a job's log; an empty one only after ``wait_seconds``, or when the job writes no more.
@@ -138,6 +140,9 @@ class Reading:
         try:
             found = job or await self.found(job_id)
             result = await self._store.result(found.uid) if found.has_result else None
+            if result is None and found.has_result:
+                # It was deleted, or is tried again, since its record was read.
+                found = await self.found(job_id)
         except QueueError as error:
             reply(error)
         else:

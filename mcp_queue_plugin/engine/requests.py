@@ -13,6 +13,7 @@ from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.engine import Engine
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Reply
+from mcp_queue_plugin.engine.watch import Watch
 from mcp_queue_plugin.errors import EngineNotRunning, InvalidParameters, ProtocolViolation, QueueError
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending
@@ -39,6 +40,8 @@ class Requests:
         """Answer through ``send``."""
         self._send = send
         self._engine: Engine | None = None
+        self._watches: dict[int, Watch] = {}
+        """The waits under way, by the number of their request."""
 
     @property
     def engine(self) -> Engine:
@@ -89,6 +92,7 @@ class Requests:
 
     def answer(self, number: int, answer: Answer | QueueError) -> None:
         """Answer the request of this number with a record, or with an error."""
+        self._watches.pop(number, None)
         if isinstance(answer, QueueError):
             self._send(Verb.ERROR, border.PageReply(number=number), msgspec.json.encode(border.report_of(answer)))
             return
@@ -133,13 +137,21 @@ class Requests:
     async def status(self, frame: Frame) -> None:
         """STATUS."""
         request = decode(frame.header, border.StatusRequest)
-        await self.engine.reading.status(
+        watch = await self.engine.reading.status(
             request.job_id,
             wait_seconds=request.wait_seconds,
             until=request.until,
             known_version=request.known_version,
             reply=self._reply_to(request),
         )
+        if watch is not None:
+            self._watches[request.number] = watch
+
+    async def call_off(self, frame: Frame) -> None:
+        """CALL_OFF. In turn like STATUS, which it must not overtake."""
+        watch = self._watches.pop(decode(frame.header, border.CallOffNotice).number, None)
+        if watch is not None:
+            watch.cancel()
 
     async def log_page(self, frame: Frame) -> None:
         """LOG. A page that is waited for holds up no other request."""
@@ -184,6 +196,7 @@ class Requests:
             request.job_id,
             reason=request.reason,
             grace_seconds=request.grace_seconds,
+            wait_seconds=request.wait_seconds,
             reply=self._reply_to(request),
         )
 
@@ -208,6 +221,7 @@ _HANDLERS: dict[Verb, Handler] = {
     Verb.LOG: Requests.log_page,
     Verb.LIST: Requests.list_jobs,
     Verb.HEALTH: Requests.health,
+    Verb.CALL_OFF: Requests.call_off,
     Verb.ADOPT: Requests.adopt,
     Verb.END_ADOPTED: Requests.end_adopted,
 }

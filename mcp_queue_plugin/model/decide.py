@@ -68,8 +68,9 @@ def by_id(operation: ById, job: Job | None, *, at: Moment) -> Job | Refused:
             return _start(job, at)
         case Stop(reason=reason):
             return stop(job, reason=reason, now=at.now)
-        case Delete(reason=reason):
-            return _delete(job, reason=reason, now=at.now)
+        case Delete(reason=reason, uid=uid):
+            meant = uid in (None, job.uid)
+            return _delete(job, reason=reason, now=at.now) if meant else Refused(Refusal.NOT_FOUND)
         case _:
             assert_never(operation)
 

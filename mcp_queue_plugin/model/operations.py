@@ -129,10 +129,14 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Delete(msgspec.Struct, frozen=True):
-    """Empty a job to a tombstone; a running one is stopped first and deleted once it has let go."""
+    """Empty a job to a tombstone; a running one is stopped first and deleted once it has let go.
+
+    With ``uid`` only if the public id still is that job's: it is free for another as soon as its job is deleted.
+    """
 
     job_id: str
     reason: str = "deleted by request"
+    uid: int | None = None
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

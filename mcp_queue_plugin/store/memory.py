@@ -73,9 +73,10 @@ class MemoryRecords:
         due = ((job.not_before, job.uid, job) for job in self.within(State.SCHEDULED) if job.not_before is not None)
         return [job for not_before, _, job in sorted(due, key=lambda entry: entry[:2]) if not_before <= now][:count]
 
-    def scheduled(self) -> Sequence[Job]:
-        """All scheduled jobs, the oldest first."""
-        return self.within(State.SCHEDULED)
+    def later(self) -> Sequence[Job]:
+        """The scheduled jobs whose time has not come, the oldest first."""
+        now = self._clock()
+        return [job for job in self.within(State.SCHEDULED) if job.not_before is not None and job.not_before > now]
 
     def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
         """The jobs that ``sweep`` removes, those first that are over longest."""

@@ -65,8 +65,8 @@ class Records(Protocol):
         """The scheduled jobs whose time has come, in the order of their times."""
         ...
 
-    def scheduled(self) -> Sequence[Job]:
-        """All scheduled jobs, the oldest first."""
+    def later(self) -> Sequence[Job]:
+        """The scheduled jobs whose time has not come, the oldest first."""
         ...
 
     def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
@@ -224,7 +224,7 @@ class Steps:
         now = self._records.moment().now
         return tuple(
             Applied(self._records.save(job, decide.recover(job, now=now)), before=job.state)
-            for job in self._records.scheduled()
+            for job in self._records.later()
             if decide.waits_too_long(job, now=now)
         )
 

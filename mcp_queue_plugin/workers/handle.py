@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.model.log_pieces import LogChunk
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers import host, warden
 from mcp_queue_plugin.workers.capture import Capture
 from mcp_queue_plugin.workers.connection import Connection
 from mcp_queue_plugin.workers.protocol import Frame
@@ -42,6 +42,7 @@ class ProcessHandle:
         self.dead = False
         """Whether its death is known; what it sent before is still told then."""
         self._on_death = on_death
+        self._memory: int | None = None
         self._process, self._pidfd, control, stdout, stderr = spawn(command)
         self._connection = Connection(control, on_frame=on_frame, on_lost=on_lost)
         self._capture = Capture(stdout, stderr, clock=clock, on_chunk=on_chunk)
@@ -57,6 +58,13 @@ class ProcessHandle:
     def error_tail(self) -> str:
         """The last lines of its standard error, 8 KiB at most."""
         return self._capture.error_tail
+
+    @property
+    def rss_bytes(self) -> int:
+        """Its resident memory; it must not be dead."""
+        if self._memory is None:
+            self._memory = host.open_memory(self.pid)
+        return host.rss_bytes(self._memory)
 
     def send(self, frame: bytes) -> None:
         """Send it an encoded frame; dropped if it does not listen any more."""
@@ -91,6 +99,8 @@ class ProcessHandle:
         returncode = self._process.wait()
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
+        if self._memory is not None:
+            os.close(self._memory)
         self._connection.close()
         self._capture.close()
         self._on_death(returncode)

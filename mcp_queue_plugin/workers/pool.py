@@ -151,6 +151,14 @@ class WorkerPool:
         if worker is not None:
             worker.stop(grace_seconds)
 
+    def abandon(self, token: Token) -> None:
+        """End the worker of an attempt by force, with all it has started, and report nothing more of the attempt."""
+        worker = self._members.busy.pop(token, None)
+        if worker is not None:
+            self._members.due.discard(worker)
+            self._members.parting.discard(worker)
+            worker.abandon()
+
     def hold_log(self, token: Token, held: bool) -> None:
         """Leave what an attempt writes unread, so that it has to wait; or, with False, read on.
 

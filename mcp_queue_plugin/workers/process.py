@@ -43,6 +43,18 @@ _NOTHING = Changes()
 class Worker:
     """One worker process, and the attempt it runs."""
 
+    state = WorkerState.STARTING
+    token: Token | None = None
+    """That of the attempt it runs."""
+    job_id: str | None = None
+    jobs_done = 0
+    start_seconds = 0.0
+    """How long it took until it was ready."""
+    failure: WorkerStartFailed | None = None
+    """Why it never took a job, once it is gone."""
+    crash: str | None = None
+    """How it died, if it died unasked."""
+
     def __init__(
         self,
         setup: Setup,
@@ -60,22 +72,12 @@ class Worker:
             WorkerStartFailed: the process could not be started.
 
         """
-        self.state = WorkerState.STARTING
-        self.token: Token | None = None
-        self.job_id: str | None = None
-        self.jobs_done = 0
-        self.failure: WorkerStartFailed | None = None
-        """Why it never took a job, once it is gone."""
-        self.crash: str | None = None
-        """How it died, if it died unasked."""
         self._owner = owner
         self._reason: str | None = None
         self._broken: Broken | None = None
         self._loop = asyncio.get_running_loop()
         self.started_at = self.idle_since = self._loop.time()
         """When it was started, and since when it has no job: times of the loop."""
-        self.start_seconds = 0.0
-        """How long it took until it was ready."""
         self._letting_go = LettingGo(self)
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done as soon as the worker is GONE."""
@@ -96,6 +98,11 @@ class Worker:
     def pid(self) -> int:
         """The process id, and that of its group and session."""
         return self._process.pid
+
+    @property
+    def rss_bytes(self) -> int:
+        """The resident memory of its process, as long as it is IDLE or BUSY."""
+        return self._process.rss_bytes
 
     def run(
         self, run: Run, params: bytes, *, timeout_seconds: float | None = None, stop_grace_seconds: float = 0.0

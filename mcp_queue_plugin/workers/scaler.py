@@ -14,7 +14,6 @@ from mcp_queue_plugin.model.scaling import (
     missing_workers,
     needs_successor,
 )
-from mcp_queue_plugin.workers import host
 from mcp_queue_plugin.workers.guard import GrowthGuard
 from mcp_queue_plugin.workers.idletimer import IdleTimer
 from mcp_queue_plugin.workers.members import Members
@@ -51,7 +50,7 @@ class Scaler:
         self._on_free = on_free
         self._demand = Demand()
         self._loop = asyncio.get_running_loop()
-        self._recycling = Recycling(rules, host.rss_bytes)
+        self._recycling = Recycling(rules)
         self._guard = GrowthGuard(rules, machine, self.adjust)
         self._idle_timer = IdleTimer(members, rules, self._end_idle)
 

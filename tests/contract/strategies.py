@@ -91,9 +91,9 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(Adopt, submission=submissions, params=documents, description=texts),
     st.builds(Start, ids),
     st.builds(Stop, ids, texts),
-    st.builds(Delete, ids, texts),
+    st.builds(Delete, ids, texts, st.none() | st.integers(1, 3)),
     st.builds(Retry, job_id=ids),
-    st.builds(Due, st.integers(0, 3)),
+    st.builds(Due, st.integers(0, 3), st.booleans()),
     st.builds(SetQueue, queues, st.booleans()),
 )
 sweeps = st.builds(

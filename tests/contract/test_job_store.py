@@ -100,8 +100,9 @@ async def test_a_deleted_jobs_id_is_free_again(store: JobStore) -> None:
     assert await store.get("a") == tombstone
     new = await applied(store, add("a"))
     assert new.uid > old.uid
+    assert await refused(store, Delete("a", uid=old.uid)) == (Refusal.NOT_FOUND, None)
     assert await store.get("a") == new
-    last_tombstone = await applied(store, Delete("a"))
+    last_tombstone = await applied(store, Delete("a", uid=new.uid))
     assert await store.get("a") == last_tombstone
 
 

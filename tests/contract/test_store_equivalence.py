@@ -15,7 +15,14 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from mcp_queue_plugin.model.admission import Limit, is_in
 from mcp_queue_plugin.model.job import Job, Token
@@ -107,6 +114,8 @@ class Equivalence(RuleBasedStateMachine):
         if isinstance(outcome, Done):
             if outcome.changed or outcome.removed or outcome.queue:
                 self.reach(type(operation).__name__)
+            if any(change.job.state is State.SCHEDULED for change in outcome.changed):
+                self.reach("a delay began again")
             return
         job = outcome.job
         if isinstance(operation, Add) and not outcome.changed:
@@ -139,12 +148,22 @@ class Equivalence(RuleBasedStateMachine):
         self.runner.close()
         shutil.rmtree(self.folder)
 
+    @initialize(
+        operations=st.lists(strategies.unlimited_adds, min_size=1, max_size=6), limit=st.sampled_from([9, 1, 0])
+    )
+    def begin(self, operations: list[Add], limit: int) -> None:
+        """Nothing much happens in an empty store."""
+        self.apply([self.fresh(operation) for operation in operations])
+        self.claim(limit)
+
     @rule(operation=strategies.limited_adds, fresh=st.sampled_from([True, True, True, False]))
     def add(self, operation: Add, fresh: bool) -> None:
-        if fresh:
-            new = msgspec.structs.replace(operation.submission, job_id=f"job {next(self.numbers)}")
-            operation = msgspec.structs.replace(operation, submission=new)
-        self.apply([operation])
+        self.apply([self.fresh(operation) if fresh else operation])
+
+    def fresh(self, operation: Add) -> Add:
+        """The same with an id that no job has had."""
+        new = msgspec.structs.replace(operation.submission, job_id=f"job {next(self.numbers)}")
+        return msgspec.structs.replace(operation, submission=new)
 
     @precondition(lambda self: self.in_states(State))
     @rule(choice=choices, change=st.sampled_from([Start, Stop, Delete]))
@@ -169,7 +188,9 @@ class Equivalence(RuleBasedStateMachine):
     @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(choice=choices, changes=strategies.changes, log=strategies.logs)
     def report(self, choice: int, changes: Changes, log: tuple[LogPiece, ...]) -> None:
-        self.apply([Report(token=self.one_of(choice, RUNNING_STATES).token, changes=changes, log=log)])
+        token = self.one_of(choice, RUNNING_STATES).token
+        self.apply([Report(token=token, changes=changes, log=log)])
+        self.look_into_log(token.uid, LogQuery())
 
     @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(both=st.lists(choices, min_size=1, max_size=2), end=strategies.finishes)
@@ -202,11 +223,11 @@ class Equivalence(RuleBasedStateMachine):
         self.look(removed=outcome.removed)
 
     @precondition(lambda self: self.in_states([State.SCHEDULED]))
-    @rule()
-    def wait_for_the_next(self) -> None:
+    @rule(clock_was_set_back=st.booleans())
+    def queue_what_is_due(self, clock_was_set_back: bool) -> None:
         assert self.content.next_due is not None
-        self.clock.now = max(self.clock.now, self.content.next_due)
-        self.apply([Due(9)])
+        self.clock.now = self.clock.now - HOUR if clock_was_set_back else max(self.clock.now, self.content.next_due)
+        self.apply([Due(9, clock_was_set_back)])
 
     @precondition(lambda self: self.in_states([State.SCHEDULED]))
     @rule()
@@ -239,11 +260,12 @@ class Equivalence(RuleBasedStateMachine):
     @precondition(lambda self: self.in_states(State))
     @rule(choice=choices, query=strategies.log_queries)
     def read_log(self, choice: int, query: LogQuery) -> None:
-        uid = self.one_of(choice, State).uid
-        for asked in (query, LogQuery()):
-            page = self.on_both(partial(_log_page, uid, asked))
-            if page.dropped_lines:
-                self.reach("log lines dropped")
+        self.look_into_log(self.one_of(choice, State).uid, query)
+
+    def look_into_log(self, uid: int, query: LogQuery) -> None:
+        page = self.on_both(partial(_log_page, uid, query))
+        if page.dropped_lines:
+            self.reach("log lines dropped")
 
     @invariant()
     def every_record_is_coherent_and_there_once(self) -> None:
@@ -308,6 +330,7 @@ WORTH_A_TEST = (
     "recovered: queued",
     "recovered: failed",
     "recovered: scheduled",
+    "a delay began again",
     "time went back",
     "log lines dropped",
 )
@@ -315,7 +338,7 @@ WORTH_A_TEST = (
 
 def test_both_stores_are_the_same_whatever_is_done() -> None:
     Equivalence.reached.clear()
-    for _ in range(3):
+    for _ in range(4):
         run_state_machine_as_test(Equivalence, settings=STEPS)
         missed = [what for what in WORTH_A_TEST if not Equivalence.reached[what]]
         if not missed:

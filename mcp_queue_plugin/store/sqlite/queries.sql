@@ -44,9 +44,9 @@ SELECT min(queued_at) FROM jobs WHERE state = 'queued';
 -- The scheduled jobs whose time has come.
 SELECT {columns} FROM jobs WHERE state = 'scheduled' AND not_before <= ? ORDER BY not_before, uid LIMIT ?;
 
--- name: scheduled_jobs
--- All scheduled jobs, for the rare case that the clock was set back.
-SELECT {columns} FROM jobs WHERE state = 'scheduled' ORDER BY uid;
+-- name: later_jobs
+-- The scheduled jobs whose time has not come, for the rare case that the clock was set back.
+SELECT {columns} FROM jobs WHERE state = 'scheduled' AND not_before > ?;
 
 -- name: next_due
 -- When the next of them is due.

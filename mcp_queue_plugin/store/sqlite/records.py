@@ -82,9 +82,9 @@ class SqliteRecords:
         """The scheduled jobs whose time has come, in the order of their times."""
         return [rows.decode_job(row) for row in self._fetch("due_jobs", self._now, count)]
 
-    def scheduled(self) -> Sequence[Job]:
-        """All scheduled jobs, the oldest first."""
-        return [rows.decode_job(row) for row in self._fetch("scheduled_jobs")]
+    def later(self) -> Sequence[Job]:
+        """The scheduled jobs whose time has not come, the oldest first."""
+        return sorted((rows.decode_job(row) for row in self._fetch("later_jobs", self._now)), key=lambda job: job.uid)
 
     def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
         """The jobs that ``sweep`` removes, those first that are over longest."""

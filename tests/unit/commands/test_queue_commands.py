@@ -11,7 +11,7 @@ from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.queue import QUEUE_COMMAND_CLASSES
 
 from mcp_queue_plugin.adapter.job_types import new_job_id
-from mcp_queue_plugin.commands import read_jobs
+from mcp_queue_plugin.commands import base
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from tests.unit.commands.asking import add, ask, ended, refused, running
 
@@ -147,6 +147,29 @@ async def test_a_deaf_job_is_stopped_by_force_after_the_given_grace(tmp_path: Pa
     assert (await ask("queue_stop_job", job_id=job_id, grace_seconds=0))["status"] == "stopped"
 
 
+@pytest.mark.parametrize("verb", ["stop", "delete"])
+async def test_a_job_that_has_not_let_go_below_the_servers_cap_is_answered_as_it_stands(
+    tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The adapter would answer with the id of another job, that of the stop itself."""
+    job_id, release = new_job_id(), tmp_path / "release"
+    params = {"command": "sample_hold", "params": {"path": str(release)}}
+    await ask("queue_add_job", job_type="command_execution", job_id=job_id, params=params, start=True)
+    await running(job_id)
+    monkeypatch.setattr(base, "synchronous_cap_seconds", lambda: 1.05)
+    answer = await ask(f"queue_{verb}_job", job_id=job_id, grace_seconds=3600)
+    assert (answer["status"], answer["phase"], answer["actual_status"]) == ("running", "stopping", "running")
+    assert answer["message"] == f"{verb.capitalize()} requested for job {job_id}, actual status is running"
+    facts = (
+        {"stop_requested": True, "requested_status": "stopped", "stopped": False}
+        if verb == "stop"
+        else {"deleted_confirmed": False}
+    )
+    assert answer.items() >= facts.items()
+    release.touch()
+    assert (await ended(job_id))["status"] == ("stopped" if verb == "stop" else "deleted")
+
+
 async def test_a_running_job_is_deleted_at_once() -> None:
     job_id = await add("long", start=True)
     await running(job_id)
@@ -167,7 +190,7 @@ async def test_a_wait_ends_with_the_next_change_or_says_that_none_came(monkeypat
 
 
 async def test_a_wait_is_cut_below_the_servers_cap_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_jobs, "synchronous_cap_seconds", lambda: 1.05)
+    monkeypatch.setattr(base, "synchronous_cap_seconds", lambda: 1.05)
     answer = await ask("queue_get_job_status", job_id=await add(), wait_seconds=30)
     assert answer["wait_capped_seconds"] == pytest.approx(0.05)
     assert answer["timed_out"] is True
@@ -190,7 +213,7 @@ async def test_logs_come_in_pages_by_stream_and_from_their_end() -> None:
 
 
 async def test_a_wait_for_lines_is_cut_below_the_servers_cap_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_jobs, "synchronous_cap_seconds", lambda: 1.05)
+    monkeypatch.setattr(base, "synchronous_cap_seconds", lambda: 1.05)
     answer = await ask("queue_get_job_logs", job_id=await add(), wait_seconds=30)
     assert answer["wait_capped_seconds"] == pytest.approx(0.05)
     assert answer["entries"] == []

@@ -18,6 +18,7 @@ from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.scaling import WorkerRules
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
 from mcp_queue_plugin.workers.protocol import Ready, Setup
@@ -91,6 +92,34 @@ class FragileStore(MemoryStore):
             raise StoreUnavailable(self.read_failure)
 
 
+class GatedStore(MemoryStore):
+    """A store whose commits can be held up, so that a test decides what meets in the next one."""
+
+    def __init__(self) -> None:
+        super().__init__(system_clock())
+        self.groups: list[list[str]] = []
+        """The names of the operations of every group, in the order of their coming."""
+        self.is_holding = False
+        """Whether a group is held up now."""
+        self._gate = asyncio.Event()
+        self._gate.set()
+
+    def hold(self) -> None:
+        """Let no group pass, from the next on."""
+        self._gate.clear()
+
+    def release(self) -> None:
+        """Let all pass again."""
+        self._gate.set()
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
+        self.groups.append([type(operation).__name__ for operation in operations])
+        self.is_holding = not self._gate.is_set()
+        await self._gate.wait()
+        self.is_holding = False
+        return await super().apply(operations)
+
+
 class Host:
     """What the engine runs in: it records what the engine tells, and makes its verbs awaitable."""
 
@@ -130,12 +159,26 @@ class Host:
     def start(self, job_id: str) -> Awaitable[Answer]:
         return answered(lambda reply: self.engine.start(job_id, reply=reply))
 
-    def stop(self, job_id: str, grace_seconds: float | None = None, reason: str = "enough") -> Awaitable[Answer]:
-        return answered(lambda reply: self.engine.stop(job_id, reason=reason, grace_seconds=grace_seconds, reply=reply))
+    def retry(self, job_id: str) -> Awaitable[Answer]:
+        return asyncio.ensure_future(self._retry(job_id))
 
-    def delete(self, job_id: str, grace_seconds: float | None = None, reason: str = "away") -> Awaitable[Answer]:
+    async def _retry(self, job_id: str) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        await self.engine.retry(job_id, reply=lambda answer: _settle(future, answer))
+        return await _bounded(future)
+
+    def stop(
+        self, job_id: str, grace_seconds: float | None = None, reason: str = "enough", **how: Any
+    ) -> Awaitable[Answer]:
         return answered(
-            lambda reply: self.engine.delete(job_id, reason=reason, grace_seconds=grace_seconds, reply=reply)
+            lambda reply: self.engine.stop(job_id, reason=reason, grace_seconds=grace_seconds, reply=reply, **how)
+        )
+
+    def delete(
+        self, job_id: str, grace_seconds: float | None = None, reason: str = "away", **how: Any
+    ) -> Awaitable[Answer]:
+        return answered(
+            lambda reply: self.engine.delete(job_id, reason=reason, grace_seconds=grace_seconds, reply=reply, **how)
         )
 
     async def status(
@@ -164,13 +207,17 @@ class Host:
 
     async def working(self, job_id: str) -> Job:
         """The record of a job once it runs."""
+        return await self.reaching(job_id, State.WORKING)
+
+    async def reaching(self, job_id: str, state: State) -> Job:
+        """The record of a job once it is in ``state``."""
         job = (await self.status(job_id)).job
-        while job.state != "working":
+        while job.state is not state:
             job = (await self.status(job_id, wait_seconds=WAIT_SECONDS, known_version=job.version)).job
         return job
 
 
-def answered(ask: Callable[[Callable[[Answer | QueueError], None]], None]) -> Awaitable[Answer]:
+def answered(ask: Callable[[Callable[[Answer | QueueError], None]], object]) -> Awaitable[Answer]:
     """Ask now; the answer, or the error that was answered, comes when it is awaited."""
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     ask(lambda answer: _settle(future, answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -33,6 +34,11 @@ def fail(message: str) -> None:
 def hold(path: str) -> None:
     """Work until the file exists, deaf to everything else."""
     current_job().set_description("holding")
+    hold_silently(path)
+
+
+def hold_silently(path: str) -> None:
+    """The same, without a word."""
     while not Path(path).exists():
         time.sleep(TICK_SECONDS)
 
@@ -91,3 +97,24 @@ def fail_until(path_and_runs: tuple[str, int]) -> int:
     if begun < runs:
         raise ValueError(f"run {begun} of {runs}")
     return begun
+
+
+def deaf(path: str) -> None:
+    """Leave a line for every run, and work until the file exists, deaf to SIGTERM too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    append(f"{path}.runs")
+    hold(path)
+
+
+async def wait_async(_: Any) -> None:
+    await asyncio.sleep(3600)
+
+
+def tick(path: str) -> None:
+    """Report something new all the time, until the file exists."""
+    number = 0
+    while not Path(path).exists():
+        number += 1
+        current_job().set_description(f"tick {number}")
+        print(f"tick {number}")
+        time.sleep(0.02)

@@ -181,7 +181,7 @@ async def test_a_result_that_cannot_be_read_is_an_error_and_no_silence(host: Hos
 async def test_closing_with_a_store_that_stays_broken_gives_up_in_time(
     store: FragileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "STOP_WAIT_MAX_SECONDS", 0.2)
+    monkeypatch.setattr(engine_module, "DRAIN_MAX_SECONDS", 0.2)
     async with hosting(store) as host:
         await host.submit("a", "hold", str(tmp_path / "never"))
         await host.working("a")

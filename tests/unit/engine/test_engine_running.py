@@ -11,6 +11,7 @@ import pytest
 
 from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.engine import engine as engine_module
+from mcp_queue_plugin.engine import stopping
 from mcp_queue_plugin.errors import JobStateInvalid
 from mcp_queue_plugin.model.queries import LogQuery
 from mcp_queue_plugin.model.states import State
@@ -100,7 +101,7 @@ async def test_a_deaf_job_is_killed_after_its_grace_time_and_the_next_one_runs(h
 async def test_a_stop_that_takes_too_long_answers_stopping_and_is_not_forgotten(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "STOP_WAIT_MAX_SECONDS", 0.05)
+    monkeypatch.setattr(stopping, "WAIT_MAX_SECONDS", 0.05)
     release = tmp_path / "release"
     await host.submit("a", "hold", str(release))
     await host.working("a")
@@ -218,7 +219,7 @@ async def test_what_ends_within_the_shutdowns_time_is_kept(tmp_path: Path) -> No
 async def test_an_abandoned_engine_leaves_its_jobs_to_the_next_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "STOP_WAIT_MAX_SECONDS", 0.05)
+    monkeypatch.setattr(engine_module, "DRAIN_MAX_SECONDS", 0.05)
     store = MemoryStore(system_clock())
     async with hosting(store) as host:
         await host.submit("a", "hold", str(tmp_path / "never"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcp_queue_plugin.engine.watch import Until, Watchers, is_over
+from mcp_queue_plugin.engine.watch import Until, Watch, Watchers, is_over
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.states import State
@@ -44,6 +44,11 @@ def job(state: State = State.WORKING, *, version: int = 5, job_id: str = "a", de
         ("deleted", State.STOPPED, True, False),
         ("deleted", State.STOPPED, False, True),
         ("deleted", State.DELETED, False, True),
+        ("deleted", State.QUEUED, False, True),
+        ("stopped", State.STOPPING, False, False),
+        ("stopped", State.STOPPED, True, True),
+        ("stopped", State.COMPLETED, False, True),
+        ("stopped", State.QUEUED, False, True),
         ("change", State.WORKING, False, False),
         ("change", State.FAILED, False, True),
     ],
@@ -112,6 +117,38 @@ async def test_a_wait_ends_with_its_time_and_leaves_the_others_waiting(waiters: 
     await until(lambda: waiters.told)
     assert waiters.told == [("hasty", None, None)]
     assert len(waiters.watchers) == 1
+
+
+async def test_who_knows_a_record_is_not_told_of_an_older_one(waiters: Waiters) -> None:
+    """A commit of several changes may be seen before they are told, one after the other."""
+    for what in ("change", "end", "stopped"):
+        waiters.add(what, job(State.STOPPING, version=7), until=what)
+    waiters.watchers.notify(job(State.STOPPED, version=5), None)
+    waiters.watchers.notify(job(State.QUEUED, version=6), None)
+    waiters.watchers.notify(job(State.STOPPING, version=7), None)
+    assert waiters.told == []
+    waiters.watchers.notify(job(State.STOPPED, version=8), None)
+    assert [name for name, *_ in waiters.told] == ["change", "end", "stopped"]
+
+
+async def test_a_wait_that_is_called_off_is_never_told(waiters: Waiters) -> None:
+    told: list[Job | None] = []
+
+    def add() -> Watch:
+        watch = waiters.watchers.add(
+            job(), until="end", known_version=None, timeout_seconds=0.01, callback=lambda over, _: told.append(over)
+        )
+        assert watch is not None
+        return watch
+
+    first, second = add(), add()
+    waiters.add("patient", job(), timeout_seconds=0.02)
+    first.cancel()
+    first.cancel()
+    assert len(waiters.watchers) == 2
+    second.cancel()
+    await until(lambda: waiters.told)
+    assert (told, len(waiters.watchers)) == ([], 0)
 
 
 async def test_a_waiter_may_wait_again_when_it_is_told(waiters: Waiters) -> None:

@@ -13,6 +13,7 @@ from tests.unit.workers.harness import (
     Harness,
     is_gone,
     living_children,
+    open_descriptors,
     pending_timers,
     running,
     setup,
@@ -67,6 +68,7 @@ async def test_a_busy_worker_is_replaced_when_its_job_is_over_and_runs_no_other_
 
 
 async def test_a_worker_that_holds_too_much_memory_is_replaced() -> None:
+    before = open_descriptors()
     async with running(recycle_rss_bytes=150 * MEGABYTE, recycle_after_jobs=None) as harness:
         first = await harness.result("keep_memory", 10)
         assert await harness.result("pid") == first
@@ -74,6 +76,7 @@ async def test_a_worker_that_holds_too_much_memory_is_replaced() -> None:
         await until(lambda: is_gone(first))
         assert await harness.result("pid") != first
         assert harness.pool.statistics().recycled_total == 1
+    assert open_descriptors() == before
 
 
 async def test_short_jobs_do_not_make_it_replace_workers_all_the_time() -> None:

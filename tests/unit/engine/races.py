@@ -1,0 +1,227 @@
+"""Races for jobs: many clients at random moments, and what has to hold of whatever comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mcp_queue_plugin.clock import system_clock
+from mcp_queue_plugin.errors import JobNotFound, JobStateInvalid, QueueError
+from mcp_queue_plugin.model.admission import EVICTED
+from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.operations import Operation, Outcome
+from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.states import ENDED_STATES, State
+from mcp_queue_plugin.store.protocol import JobStore
+from mcp_queue_plugin.store.sqlite import SqliteStore
+from tests.unit.engine import racing
+from tests.unit.engine.harness import WAIT_SECONDS, Host, answered, hosting
+from tests.unit.workers.harness import until
+
+LONGEST_PAUSE_SECONDS = 0.06
+GONE = (State.STOPPED, State.DELETED)
+
+
+class SlowStore(SqliteStore):
+    """A store whose commits take their time, before they hold and after."""
+
+    def __init__(self, path: Path, chance: random.Random) -> None:
+        super().__init__(path, durability="normal", clock=system_clock())
+        self._chance = chance
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
+        await self._dawdle()
+        outcomes = await super().apply(operations)
+        await self._dawdle()
+        return outcomes
+
+    async def _dawdle(self) -> None:
+        if self._chance.random() < 0.5:
+            await asyncio.sleep(self._chance.uniform(0, 0.01))
+
+
+class Said(NamedTuple):
+    """What a client was told, and when."""
+
+    verb: str
+    answer: Job | QueueError
+    at: float
+
+
+class Racer:
+    """One job, those who interfere with it, and those who watch it."""
+
+    def __init__(self, host: Host, chance: random.Random, job_id: str, folder: Path) -> None:
+        self.host = host
+        self.job_id = job_id
+        self.said: list[Said] = []
+        self._chance = chance
+        self._runs = folder / f"{job_id}.runs"
+        self._task = chance.choice((*racing.BRIEF, *racing.ENDLESS))
+
+    async def race(self) -> None:
+        """Hand the job in, let all at it, and see it through to its end."""
+        chance = self._chance
+        what = Submission(
+            job_id=self.job_id,
+            job_type="race",
+            target=f"{racing.__name__}:{self._task.__name__}",
+            options=self._options(),
+        )
+        value = {"runs": str(self._runs), "seconds": chance.choice((0, chance.uniform(0, 0.02)))}
+        started = chance.random() < 0.85
+        await answered(
+            lambda reply: self.host.engine.submit(what, json.dumps(value).encode(), start=started, reply=reply)
+        )
+        await asyncio.gather(
+            self._watch_for_end(),
+            self._follow(),
+            self._interfere("start" if not started and chance.random() < 0.5 else self._a_verb()),
+            *(self._interfere(self._a_verb()) for _ in range(chance.choice((0, 0, 1, 2)))),
+            self._make_sure(),
+        )
+
+    def _options(self) -> JobOptions:
+        chance = self._chance
+        return JobOptions(
+            delay_seconds=chance.choice((0, 0, 0, chance.uniform(0, LONGEST_PAUSE_SECONDS))),
+            max_retries=chance.choice((0, 2)),
+            retry_base_seconds=LONGEST_PAUSE_SECONDS,
+            max_crashes=chance.choice((1, 2)),
+            on_interrupt=chance.choice(("retry", "fail")),
+            stop_grace_seconds=chance.choice((0, 0.05, 0.2)),
+            priority=chance.choice((0, 0, 1)),
+        )
+
+    def _a_verb(self) -> str:
+        return self._chance.choice(("stop", "stop", "delete"))
+
+    async def _interfere(self, verb: str) -> None:
+        """Ask for ``verb`` at some moment: now, after a while, or just after the job has begun."""
+        chance = self._chance
+        moment = chance.choice(("now", "later", "running", "running"))
+        if moment == "running":
+            await self.host.status(self.job_id, wait_seconds=chance.uniform(0, LONGEST_PAUSE_SECONDS * 3))
+        if moment != "now":
+            await asyncio.sleep(chance.choice((0, chance.uniform(0, LONGEST_PAUSE_SECONDS))))
+        await self._ask(verb)
+
+    async def _make_sure(self) -> None:
+        """The last word: whatever the others did, the job ends."""
+        await asyncio.sleep(self._chance.uniform(LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS * 6))
+        await self._ask(self._a_verb())
+
+    async def _ask(self, verb: str) -> None:
+        grace = self._chance.choice((None, 0, 0.02, 5))
+        asked = self.host.start(self.job_id) if verb == "start" else getattr(self.host, verb)(self.job_id, grace)
+        try:
+            answer: Job | QueueError = (await asked).job
+        except (JobNotFound, JobStateInvalid) as refusal:
+            answer = refusal
+        self.said.append(Said(verb, answer, time.monotonic()))
+
+    async def _watch_for_end(self) -> None:
+        told: list[Any] = []
+        await self.host.engine.reading.status(
+            self.job_id, wait_seconds=WAIT_SECONDS, until="end", known_version=None, reply=told.append
+        )
+        await until(lambda: told)
+        assert told[0].job.state in ENDED_STATES, told
+        self._told_of_end = told
+
+    async def _follow(self) -> None:
+        """Poll from change to change; none comes twice, and none goes back."""
+        answer = await self.host.status(self.job_id)
+        while answer.job.state not in ENDED_STATES:
+            known = answer.job.version
+            answer = await self.host.status(self.job_id, wait_seconds=WAIT_SECONDS, known_version=known)
+            assert answer.job.version > known, (answer.job, known)
+
+    async def check(self) -> None:
+        """What must hold now that all is over."""
+        job = (await self.host.status(self.job_id)).job
+        facts = (job, self.said, self._task.__name__, self.runs)
+        assert job.state in ENDED_STATES, facts
+        assert len(self._told_of_end) == 1, facts
+        (event,) = [state for job_id, state in self.host.ended if job_id == self.job_id]
+        assert event == job.state or (job.state is State.DELETED), facts
+        for said in self.said:
+            assert self._is_true(said, job), (said, facts)
+        attempts = [attempt for attempt, _ in self.runs]
+        assert len(attempts) == len(set(attempts)), facts
+        evicted = job.reason == EVICTED
+        assert all(attempt <= job.attempt + evicted for attempt in attempts), facts
+        over = [said.at for said in self.said if isinstance(said.answer, Job) and said.answer.state in GONE]
+        assert not over or evicted or all(began < min(over) for _, began in self.runs), facts
+
+    @property
+    def runs(self) -> list[tuple[int, float]]:
+        """The attempts that have begun, each with the time."""
+        if not self._runs.exists():
+            return []
+        lines = [line.split() for line in self._runs.read_text().splitlines()]
+        return [(int(attempt), float(began)) for attempt, began in lines]
+
+    def _is_true(self, said: Said, job: Job) -> bool:
+        """Whether what a client was told agrees with how it all ended."""
+        match said:
+            case Said(verb="start"):
+                return True
+            case Said(answer=JobNotFound()):
+                return said.verb != "delete" and job.state is State.DELETED
+            case Said(answer=JobStateInvalid() as refusal):
+                return said.verb == "stop" and job.state in (refusal.data["current_status"], State.DELETED)
+            case Said(verb="delete", answer=Job() as answer):
+                return job.state is State.DELETED and answer.state in (State.DELETED, State.STOPPING)
+            case Said(answer=Job() as answer):
+                return job.state in GONE and answer.state in (State.STOPPED, State.STOPPING, State.DELETED)
+        return False
+
+
+@asynccontextmanager
+async def racetrack(store: JobStore, **changes: Any) -> AsyncIterator[Host]:
+    """An engine with workers in which nothing may go wrong unseen, and of which nothing may be left."""
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    async with hosting(store, max_concurrent_jobs=4, min_workers=2, **changes) as host:
+        yield host
+        await until(lambda: not left_behind(host))
+        assert not left_behind(host)
+    assert not failures
+
+
+def left_behind(host: Host) -> dict[str, object]:
+    """What the engine still holds of jobs, by where."""
+    engine = host.engine
+    dispatcher, adopted = engine._dispatcher, engine._adopted
+    held: dict[str, Any] = {
+        "watchers": engine.reading.watchers._watches,
+        "running": dispatcher._running,
+        "reserved": dispatcher._reserved,
+        "claims": dispatcher._claims,
+        "reports": (*dispatcher._reports._changes, *dispatcher._reports._logs, *dispatcher._reports._backlogs),
+        "busy": dispatcher.pool._members.busy,
+        "lanes": {lane.state.name: lane.running for lane in engine._lanes if lane.running},
+        "waiting": {lane.state.name: lane.waiting._jobs for lane in engine._lanes if lane.waiting._jobs},
+        "leaving": engine._stopping._leaving,
+        "adopted": (*adopted._jobs, *adopted._endings, *adopted._adopting),
+        "entries": engine._committer._entries,
+        "log watchers": engine.reading._log_watchers._watches,
+    }
+    return {name: what for name, what in held.items() if what}
+
+
+def counts(racers: Sequence[Racer]) -> Counter[str]:
+    """What the races came to, to see that they were races."""
+    return Counter(
+        f"{said.verb}: {said.answer.state if isinstance(said.answer, Job) else type(said.answer).__name__}"
+        for racer in racers
+        for said in racer.said
+    )
