@@ -77,9 +77,9 @@ class AdoptedJobs:
         if adopting is not None:
             adopting.set()
         ending = self._endings.pop(job_id, None)
-        if not isinstance(outcome, Applied):
+        if isinstance(outcome, Applied):
+            self._jobs[job_id] = outcome.job
+        else:
             logger.error("Job %s of the server's own process could not be recorded: %s", job_id, outcome)
-            return
-        self._jobs[job_id] = outcome.job
         if ending is not None:
             self.end(job_id, *ending)

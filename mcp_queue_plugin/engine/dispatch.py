@@ -63,8 +63,7 @@ class Dispatcher:
     ) -> None:
         """Run at most ``max_workers`` jobs of ``lanes`` at once; operations go to ``committer``.
 
-        ``claims`` holds those that are not committed yet, by the job's uid; ``is_leaving`` knows the public ids of jobs
-        whose stop or deletion is not committed yet.
+        ``claims`` holds the claims by uid, and ``is_leaving`` knows the stops by public id, that are not committed yet.
         """
         self._pool = WorkerPool(
             max_workers=max_workers,

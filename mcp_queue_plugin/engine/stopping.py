@@ -13,6 +13,7 @@ from mcp_queue_plugin.engine.dispatch import Dispatcher
 from mcp_queue_plugin.engine.reading import Reading
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Reply
+from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.admission import EVICTED
 from mcp_queue_plugin.model.job import Job
@@ -93,19 +94,14 @@ class Stopping:
         self._submit(Delete(job.job_id, job.reason or "deleted by request", job.uid), on_outcome)
 
     async def _answer_when_over(self, operation: Stop | Delete, seconds: float, reply: Reply) -> None:
-        # Read again: the end of the job may have been committed together with the request to stop it.
+        # The record is read again: the end of the job may have been committed together with the request to stop it.
+        until: Until = "deleted" if isinstance(operation, Delete) else "stopped"
         try:
-            current = await self._reading.found(operation.job_id)
+            await self._reading.status(
+                operation.job_id, wait_seconds=seconds, until=until, known_version=None, reply=reply
+            )
         except QueueError as error:
             reply(error)
-            return
-        self._reading.watchers.add(
-            current,
-            until="deleted" if isinstance(operation, Delete) else "stopped",
-            known_version=None,
-            timeout_seconds=seconds,
-            callback=lambda over, _: reply(Answer(over or current, timed_out=over is None)),
-        )
 
 
 def _patience_seconds(job: Job, grace_seconds: float | None, wait_seconds: float | None) -> float:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated, please use:Dep
 """The client calls aiohttp as aiohttp no longer likes it."""
 
 TERMINAL_EVENTS = {"command_completed", "command_failed", "command_cancelled"}
+TERMINAL_PUSHES = {"job_completed", "job_failed", "job_stopped"}
 SECONDS = 15.0
 
 
@@ -64,6 +65,40 @@ async def test_it_stops(client: Any, server: Server, job_id: str) -> None:
     await client.queue_start_job(job_id)
     await asyncio.to_thread(server.running, job_id)
     assert (await client.queue_stop_job(job_id))["data"]["status"] == "stopped"
+
+
+async def test_it_is_refused_a_stop_of_what_has_ended_but_may_delete_it_twice(client: Any, job_id: str) -> None:
+    await client.queue_add_job("patient", job_id, {})
+    stopped = (await client.queue_stop_job(job_id))["data"]
+    assert (stopped["message"], stopped["stopped"]) == (f"Job {job_id} stopped successfully", True)
+    refusal = await client.queue_stop_job(job_id)
+    assert (refusal["success"], refusal["error"]["data"]["domain_code"]) == (False, "JOB_STATE_INVALID")
+    for _ in range(2):
+        assert (await client.queue_delete_job(job_id))["data"]["deleted_confirmed"] is True
+    refusal = await client.queue_stop_job(job_id)
+    assert refusal["error"]["data"]["domain_code"] == "JOB_NOT_FOUND"
+
+
+@pytest.mark.parametrize("verb", ["queue_stop_job", "queue_delete_job"])
+@pytest.mark.parametrize("start", [False, True], ids=["pending", "running"])
+async def test_a_push_tells_once_that_a_job_was_stopped_or_deleted(
+    client: Any, server: Server, job_id: str, verb: str, start: bool
+) -> None:
+    await asyncio.to_thread(server.add, job_id, "patient", start=start)
+    if start:
+        await asyncio.to_thread(server.running, job_id)
+    marker = f"{job_id[:190]} marker"
+    await asyncio.to_thread(server.add, marker, "patient", start=False)
+    url = f"{server.url.replace('http', 'ws', 1)}/ws"
+    told: list[tuple[str, str]] = []
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        for subscribed, ask in ((job_id, getattr(client, verb)), (marker, client.queue_stop_job)):
+            await socket.send_json({"action": "subscribe", "subscription_type": "queue_job", "job_id": subscribed})
+            await ask(subscribed)
+        while (marker, "job_stopped") not in told:
+            event = await socket.receive_json(timeout=SECONDS)
+            told.append((event["job_id"], event["event"]))
+    assert [event for event in told if event[0] == job_id and event[1] in TERMINAL_PUSHES] == [(job_id, "job_stopped")]
 
 
 async def test_a_push_tells_of_the_end(client: Any, server: Server, gate: Gate) -> None:

@@ -49,6 +49,30 @@ def test_a_job_that_was_answered_a_moment_ago_is_there(start: StartServer, tmp_p
     assert start(config).completed(job_id) == {"sum": 42}
 
 
+def test_a_stop_and_a_deletion_that_were_acknowledged_hold(start: StartServer, tmp_path: Path) -> None:
+    config = write_configuration(tmp_path, queue_manager={"command_timeout": 1.2, "max_concurrent_jobs": 2})
+    server = start(config)
+    running = [server.submit("block"), server.submit("block")]
+    for job_id in running:
+        server.running(job_id)
+    waiting = [server.submit("add_numbers", a=1, b=1) for _ in range(2)]
+    answers = [
+        server.stop(running[0], grace_seconds=3600),
+        server.delete(running[1], grace_seconds=3600),
+        server.stop(waiting[0]),
+        server.delete(waiting[1]),
+    ]
+    assert [answer["status"] for answer in answers] == ["running", "running", "stopped", "deleted"]
+
+    server.kill()
+
+    server = start(config)
+    assert server.completed(server.submit("add_numbers", a=1, b=1)) == {"sum": 2}
+    records = [server.status(job_id) for job_id in (*running, *waiting)]
+    assert [record["status"] for record in records] == ["stopped", "deleted", "stopped", "deleted"]
+    assert [record["attempt"] for record in records] == [1, 1, 0, 0]
+
+
 def test_the_children_of_jobs_go_too_wherever_they_moved(start: StartServer, tmp_path: Path) -> None:
     server = start(write_configuration(tmp_path))
     job_id = server.submit("leave_family")

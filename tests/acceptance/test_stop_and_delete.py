@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness import processes
+from tests.acceptance.harness.client import Client
+from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate, until
 
 PROMPT_SECONDS = 2.0
 
 
-def test_a_job_that_waits_is_stopped_at_once(server: Server, job_id: str) -> None:
-    server.add(job_id, command="add_numbers", params={"a": 1, "b": 1}, start=False)
+@pytest.mark.parametrize("options", [{"start": False}, {"start": True, "delay_seconds": 3600}], ids=str)
+def test_a_job_that_waits_is_stopped_at_once(server: Server, job_id: str, options: dict[str, Any]) -> None:
+    params = {"command": "add_numbers", "params": {"a": 1, "b": 1}}
+    server.data("queue_add_job", job_type="command_execution", job_id=job_id, params=params, **options)
     record = server.stop(job_id)
     assert (record["status"], record["phase"], record["attempt"]) == ("stopped", None, 0)
     assert record["reason"] == "stopped by request"
     assert record["completed_at"]
+    assert server.status(job_id).items() >= {"status": "stopped", "version": record["version"]}.items()
 
 
 def test_an_async_job_is_cancelled_promptly(server: Server, gate: Gate) -> None:
@@ -31,10 +41,12 @@ def test_an_async_job_is_cancelled_promptly(server: Server, gate: Gate) -> None:
     assert record["error"] is None
 
 
-def test_a_job_that_looks_for_a_stop_ends_by_itself(server: Server) -> None:
+def test_a_job_that_looks_for_a_stop_ends_by_itself_and_keeps_its_result(server: Server) -> None:
     job_id = server.submit("cooperate")
     server.running(job_id)
-    assert server.stop(job_id)["status"] == "stopped"
+    record = server.stop(job_id)
+    assert (record["status"], record["has_result"]) == ("stopped", True)
+    assert record["result"]["result"]["data"] == {"stopped": True}
     assert server.logs(job_id)["stdout"] == ["let go"]
 
 
@@ -65,13 +77,43 @@ def test_what_a_stopped_job_has_started_goes_with_it(server: Server) -> None:
     until(lambda: not any(map(processes.is_alive, family)), "the job's child is gone", PROMPT_SECONDS)
 
 
-def test_a_second_stop_of_a_job_that_is_stopping_waits_with_the_first(server: Server) -> None:
+def test_a_job_that_has_stopped_is_not_stopped_again(server: Server) -> None:
     job_id = server.submit("block")
     server.running(job_id)
-    stopping = server.stop(job_id, grace_seconds=0)
-    assert stopping["status"] == "stopped"
+    assert server.stop(job_id, grace_seconds=0)["status"] == "stopped"
     error = server.refusal("queue_stop_job", job_id=job_id)
     assert (error["data"]["domain_code"], error["data"]["current_status"]) == ("JOB_STATE_INVALID", "stopped")
+
+
+@pytest.mark.parametrize("verb", ["queue_stop_job", "queue_delete_job"])
+def test_a_second_request_hastens_the_first_and_both_are_told_the_same(server: Server, verb: str) -> None:
+    job_id = server.submit("block")
+    server.running(job_id)
+    with ThreadPoolExecutor(1) as threads, closing(Client(server.url)) as other:
+        first = threads.submit(other.data, verb, job_id=job_id, grace_seconds=3600)
+        server.wait(job_id, lambda record: record["phase"] == "stopping")
+        begun = time.monotonic()
+        second = server.data(verb, job_id=job_id, grace_seconds=0)
+        answers = [first.result(), second]
+        assert time.monotonic() - begun < PROMPT_SECONDS
+    ended = "stopped" if verb == "queue_stop_job" else "deleted"
+    assert [(answer["status"], answer["version"]) for answer in answers] == [(ended, second["version"])] * 2
+
+
+def test_a_request_is_answered_below_the_servers_cap_with_the_job_still_stopping(
+    start: StartServer, tmp_path: Path
+) -> None:
+    server = start(write_configuration(tmp_path, queue_manager={"command_timeout": 1.5}))
+    job_id = server.submit("block")
+    server.running(job_id)
+    stopping = server.stop(job_id, grace_seconds=3600)
+    facts = {"status": "running", "phase": "stopping", "stop_requested": True, "stopped": False}
+    assert stopping.items() >= facts.items()
+    assert stopping["message"] == f"Stop requested for job {job_id}, actual status is running"
+    deleting = server.delete(job_id, grace_seconds=3600)
+    facts = {"job_id": job_id, "status": "running", "phase": "stopping", "deleted_confirmed": False}
+    assert deleting.items() >= facts.items()
+    assert server.delete(job_id, grace_seconds=0)["status"] == "deleted"
 
 
 def test_a_job_that_is_started_again_before_it_runs_is_no_error(server: Server, job_id: str) -> None:

@@ -1,7 +1,9 @@
-"""The stores that engines are tested over where it matters which."""
+"""What several of the engine's tests need: stores to run over where it matters which, and chance."""
 
 from __future__ import annotations
 
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,11 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
         return memory[0]
 
     return make
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Chance, by a seed that is shown when the test fails."""
+    seed = time.time_ns()
+    print(f"seed {seed}")
+    return random.Random(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -120,6 +121,19 @@ class GatedStore(MemoryStore):
         return await super().apply(operations)
 
 
+class TardyStore(MemoryStore):
+    """A store whose commits can be read before they are told of, as when another thread commits."""
+
+    def __init__(self, turns: Sequence[int]) -> None:
+        super().__init__(system_clock())
+        self._turns = itertools.cycle(turns)
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
+        outcomes = await super().apply(operations)
+        await pass_turns(next(self._turns))
+        return outcomes
+
+
 class Host:
     """What the engine runs in: it records what the engine tells, and makes its verbs awaitable."""
 
@@ -233,6 +247,12 @@ def _settle(future: asyncio.Future[Answer], answer: Answer | QueueError) -> None
 
 def _bounded(future: asyncio.Future[Answer]) -> Awaitable[Answer]:
     return asyncio.ensure_future(asyncio.wait_for(future, WAIT_SECONDS))
+
+
+async def pass_turns(count: int) -> None:
+    """Let the loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

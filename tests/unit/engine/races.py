@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcp_queue_plugin.clock import system_clock
-from mcp_queue_plugin.errors import JobNotFound, JobStateInvalid, QueueError
+from mcp_queue_plugin.errors import JobNotFound, JobStateInvalid, QueueError, StoreUnavailable
 from mcp_queue_plugin.model.admission import EVICTED
 from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import Operation, Outcome
@@ -26,18 +26,22 @@ from tests.unit.engine.harness import WAIT_SECONDS, Host, answered, hosting
 from tests.unit.workers.harness import until
 
 LONGEST_PAUSE_SECONDS = 0.06
+ENDS = ("stop", "delete")
 GONE = (State.STOPPED, State.DELETED)
 
 
 class SlowStore(SqliteStore):
-    """A store whose commits take their time, before they hold and after."""
+    """A store whose commits take their time, before they hold and after, and of which a share fails."""
 
-    def __init__(self, path: Path, chance: random.Random) -> None:
+    def __init__(self, path: Path, chance: random.Random, failing: float = 0.0) -> None:
         super().__init__(path, durability="normal", clock=system_clock())
         self._chance = chance
+        self._failing = failing
 
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         await self._dawdle()
+        if self._chance.random() < self._failing:
+            raise StoreUnavailable("no luck with the disk")
         outcomes = await super().apply(operations)
         await self._dawdle()
         return outcomes
@@ -58,10 +62,11 @@ class Said(NamedTuple):
 class Racer:
     """One job, those who interfere with it, and those who watch it."""
 
-    def __init__(self, host: Host, chance: random.Random, job_id: str, folder: Path) -> None:
+    def __init__(self, host: Host, chance: random.Random, job_id: str, folder: Path, verbs: Sequence[str]) -> None:
         self.host = host
         self.job_id = job_id
         self.said: list[Said] = []
+        self._verbs = verbs
         self._chance = chance
         self._runs = folder / f"{job_id}.runs"
         self._task = chance.choice((*racing.BRIEF, *racing.ENDLESS))
@@ -77,16 +82,18 @@ class Racer:
         )
         value = {"runs": str(self._runs), "seconds": chance.choice((0, chance.uniform(0, 0.02)))}
         started = chance.random() < 0.85
-        await answered(
-            lambda reply: self.host.engine.submit(what, json.dumps(value).encode(), start=started, reply=reply)
-        )
-        await asyncio.gather(
-            self._watch_for_end(),
-            self._follow(),
-            self._interfere("start" if not started and chance.random() < 0.5 else self._a_verb()),
-            *(self._interfere(self._a_verb()) for _ in range(chance.choice((0, 0, 1, 2)))),
-            self._make_sure(),
-        )
+        while not await self._submitted(what, json.dumps(value).encode(), start=started):
+            pass
+        first = "start" if not started and chance.random() < 0.5 else chance.choice(self._verbs)
+        others = [chance.choice(self._verbs) for _ in range(chance.choice((0, 0, 1, 2)))]
+        await asyncio.gather(self._watch_for_end(), self._follow(), self._interfere_all([first, *others]))
+
+    async def _submitted(self, what: Submission, params: bytes, *, start: bool) -> bool:
+        try:
+            await answered(lambda reply: self.host.engine.submit(what, params, start=start, reply=reply))
+        except StoreUnavailable:
+            return False
+        return True
 
     def _options(self) -> JobOptions:
         chance = self._chance
@@ -100,8 +107,12 @@ class Racer:
             priority=chance.choice((0, 0, 1)),
         )
 
-    def _a_verb(self) -> str:
-        return self._chance.choice(("stop", "stop", "delete"))
+    async def _interfere_all(self, verbs: Sequence[str]) -> None:
+        """Ask for all of ``verbs``, and at last for the end, so that there is one."""
+        await asyncio.gather(*(self._interfere(verb) for verb in verbs))
+        await asyncio.sleep(self._chance.uniform(0, LONGEST_PAUSE_SECONDS * 4))
+        while not await self._ask(self._chance.choice(ENDS)):
+            pass
 
     async def _interfere(self, verb: str) -> None:
         """Ask for ``verb`` at some moment: now, after a while, or just after the job has begun."""
@@ -113,19 +124,19 @@ class Racer:
             await asyncio.sleep(chance.choice((0, chance.uniform(0, LONGEST_PAUSE_SECONDS))))
         await self._ask(verb)
 
-    async def _make_sure(self) -> None:
-        """The last word: whatever the others did, the job ends."""
-        await asyncio.sleep(self._chance.uniform(LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS * 6))
-        await self._ask(self._a_verb())
-
-    async def _ask(self, verb: str) -> None:
-        grace = self._chance.choice((None, 0, 0.02, 5))
-        asked = self.host.start(self.job_id) if verb == "start" else getattr(self.host, verb)(self.job_id, grace)
+    async def _ask(self, verb: str) -> bool:
+        """Ask for it; False if the store failed, and nothing came of it."""
+        how = {"grace_seconds": self._chance.choice((None, 0, 0.02, 5)), "wait_seconds": self._chance.choice((None, 0))}
         try:
-            answer: Job | QueueError = (await asked).job
+            answer: Job | QueueError = (
+                await getattr(self.host, verb)(self.job_id, **(how if verb in ENDS else {}))
+            ).job
         except (JobNotFound, JobStateInvalid) as refusal:
             answer = refusal
+        except StoreUnavailable:
+            return False
         self.said.append(Said(verb, answer, time.monotonic()))
+        return True
 
     async def _watch_for_end(self) -> None:
         told: list[Any] = []
@@ -146,43 +157,54 @@ class Racer:
 
     async def check(self) -> None:
         """What must hold now that all is over."""
-        job = (await self.host.status(self.job_id)).job
+        job = (await self.host.end(self.job_id)).job
         facts = (job, self.said, self._task.__name__, self.runs)
-        assert job.state in ENDED_STATES, facts
         assert len(self._told_of_end) == 1, facts
-        (event,) = [state for job_id, state in self.host.ended if job_id == self.job_id]
-        assert event == job.state or (job.state is State.DELETED), facts
-        for said in self.said:
-            assert self._is_true(said, job), (said, facts)
         attempts = [attempt for attempt, _ in self.runs]
         assert len(attempts) == len(set(attempts)), facts
+        events = [state for job_id, state in self.host.ended if job_id == self.job_id]
+        retries = sum(said.verb == "retry" and isinstance(said.answer, Job) for said in self.said)
+        assert len(events) == 1 + retries, facts
+        assert events[-1] == job.state or job.state is State.DELETED, facts
+        if not retries:
+            self._check_one_life(job, facts)
+
+    def _check_one_life(self, job: Job, facts: object) -> None:
+        for said in self.said:
+            assert self._is_true(said, job), (said, facts)
         evicted = job.reason == EVICTED
-        assert all(attempt <= job.attempt + evicted for attempt in attempts), facts
+        assert all(attempt <= job.attempt + evicted for attempt, _ in self.runs), facts
         over = [said.at for said in self.said if isinstance(said.answer, Job) and said.answer.state in GONE]
         assert not over or evicted or all(began < min(over) for _, began in self.runs), facts
 
     @property
     def runs(self) -> list[tuple[int, float]]:
         """The attempts that have begun, each with the time."""
-        if not self._runs.exists():
-            return []
-        lines = [line.split() for line in self._runs.read_text().splitlines()]
-        return [(int(attempt), float(began)) for attempt, began in lines]
+        return runs_in(self._runs)
 
     def _is_true(self, said: Said, job: Job) -> bool:
         """Whether what a client was told agrees with how it all ended."""
         match said:
-            case Said(verb="start"):
+            case Said(verb="start" | "retry"):
                 return True
             case Said(answer=JobNotFound()):
                 return said.verb != "delete" and job.state is State.DELETED
             case Said(answer=JobStateInvalid() as refusal):
                 return said.verb == "stop" and job.state in (refusal.data["current_status"], State.DELETED)
             case Said(verb="delete", answer=Job() as answer):
-                return job.state is State.DELETED and answer.state in (State.DELETED, State.STOPPING)
+                leaving = answer.state in (State.STOPPING, State.STOPPED) and answer.delete_requested
+                return job.state is State.DELETED and (answer.state is State.DELETED or leaving)
             case Said(answer=Job() as answer):
                 return job.state in GONE and answer.state in (State.STOPPED, State.STOPPING, State.DELETED)
         return False
+
+
+def runs_in(path: Path) -> list[tuple[int, float]]:
+    """The runs that a job has noted: their attempts, and when they began."""
+    if not path.exists():
+        return []
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return [(int(attempt), float(began)) for attempt, began in lines]
 
 
 @asynccontextmanager

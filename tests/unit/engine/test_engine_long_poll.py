@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -15,15 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import JobError, JobNotFound
-from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.states import ENDED_STATES, State
-from mcp_queue_plugin.store.memory import MemoryStore
 from tests.unit.engine.client import connected, submit
-from tests.unit.engine.harness import WAIT_SECONDS, Host, hosting, submission
+from tests.unit.engine.harness import WAIT_SECONDS, Host, TardyStore, hosting, pass_turns, submission
 
 WAITERS = 1000
 MEASURED_SECONDS = 2.0
@@ -118,20 +115,6 @@ async def test_a_loop_that_ends_takes_its_waits_with_it(client: EngineClient) ->
     await waiting(client, 0)
 
 
-class TardyStore(MemoryStore):
-    """A store whose commits can be read before they are told of, as when another thread commits."""
-
-    def __init__(self, turns: Sequence[int]) -> None:
-        super().__init__(system_clock())
-        self._turns = itertools.cycle(turns)
-
-    async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
-        outcomes = await super().apply(operations)
-        for _ in range(next(self._turns)):
-            await asyncio.sleep(0)
-        return outcomes
-
-
 IDS = ("a", "b")
 verbs = st.sampled_from(["add", "start", "stop", "retry", "delete"])
 batches = st.lists(st.tuples(verbs, st.sampled_from(IDS)), min_size=1, max_size=4)
@@ -198,8 +181,3 @@ async def last_version(host: Host, job_id: str) -> list[int]:
         return [(await host.status(job_id)).job.version]
     except JobError:
         return []
-
-
-async def pass_turns(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
