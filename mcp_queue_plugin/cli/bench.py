@@ -56,27 +56,8 @@ def bench(seconds: float, workers: int, pending: int, queues: int, durability: s
 async def _measure(
     seconds: float, workers: int, pending: int, queues: Sequence[str], durability: str
 ) -> dict[str, Any]:
-    from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-    from mcp_queue_plugin.settings import load_settings
-
     with tempfile.TemporaryDirectory(prefix="mcp-queue-bench-") as folder:
-        settings = load_settings(
-            {
-                "queue_manager": {
-                    "in_memory": False,
-                    "registry_path": str(Path(folder, "queue.db")),
-                    "max_concurrent_jobs": workers,
-                },
-                "queue_plugin": {
-                    "durability": durability,
-                    "auto_import_modules": [NOOP_MODULE],
-                    "workers": {"min": workers},
-                    "queues": {queue: {} for queue in queues},
-                },
-            },
-            environ={},
-        )
-        manager = QueueManagerIntegration.from_settings(settings)
+        manager = _manager(Path(folder, "queue.db"), workers, queues, durability)
         await manager.start()
         try:
             await Load(manager, queues).run(WARM_UP_CALLERS, WARM_UP_SECONDS)
@@ -96,6 +77,26 @@ async def _measure(
         "queues": len(queues),
         "durability": durability,
     }
+
+
+def _manager(path: Path, workers: int, queues: Sequence[str], durability: str) -> QueueManagerIntegration:
+    from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+    from mcp_queue_plugin.settings import load_settings
+
+    return QueueManagerIntegration.from_settings(
+        load_settings(
+            {
+                "queue_manager": {"in_memory": False, "registry_path": str(path), "max_concurrent_jobs": workers},
+                "queue_plugin": {
+                    "durability": durability,
+                    "auto_import_modules": [NOOP_MODULE],
+                    "workers": {"min": workers},
+                    "queues": {queue: {} for queue in queues},
+                },
+            },
+            environ={},
+        )
+    )
 
 
 async def _idle_latencies_ms(manager: QueueManagerIntegration, queue: str, seconds: float) -> list[float]:

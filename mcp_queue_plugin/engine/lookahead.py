@@ -34,11 +34,6 @@ class Lookahead:
         self._may_be_more = True
 
     @property
-    def has_fresh(self) -> bool:
-        """Whether a job is known to wait that needs a fresh worker."""
-        return bool(self._fresh)
-
-    @property
     def wants_more(self) -> bool:
         """Whether reading the store may find jobs for ``take``, beside those that wait for a fresh worker."""
         return self._may_be_more and len(self._fresh) == len(self._jobs) < self._depth
@@ -47,6 +42,11 @@ class Lookahead:
     def may_have_jobs(self) -> bool:
         """Whether jobs wait, or may."""
         return self._may_be_more or bool(self._jobs)
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether a job is known to wait that needs a fresh worker."""
+        return bool(self._fresh)
 
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.

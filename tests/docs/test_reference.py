@@ -18,7 +18,7 @@ from mcp_queue_plugin.cli.main import main as mcp_queue
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.context import JobContext
-from mcp_queue_plugin.engine.values import Answer, EngineHealth
+from mcp_queue_plugin.engine.values import Answer, EngineHealth, QueueReport
 from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.job import Submission
 from mcp_queue_plugin.model.operations import Add
@@ -101,6 +101,7 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         issues=(),
     )
     report = health_report(health, Settings(), now=0.0)
+    assert documented_keys(COMMANDS, "### Each queue") == set(QueueReport.__struct_fields__)
     assert documented_keys(COMMANDS, "## queue_health", which=0) == set(report)
     assert documented_keys(COMMANDS, "### The workers") == set(report["workers"])
     assert documented_keys(COMMANDS, "### Each worker") == set(report["workers"]["processes"][0])
@@ -113,6 +114,8 @@ def test_the_errors_that_reach_a_client_are_documented() -> None:
         errors.JobNotFound,
         errors.JobAlreadyExists,
         errors.JobStateInvalid,
+        errors.QueueFull,
+        errors.IdempotencyConflict,
         errors.QueueDisabled,
         errors.StoreUnavailable,
         errors.EngineNotRunning,
@@ -160,9 +163,10 @@ def test_every_option_of_a_job_is_documented() -> None:
 
 
 def methods(documented_class: type) -> Iterator[str]:
-    for name, member in vars(documented_class).items():
-        if inspect.isfunction(member) and not name.startswith("_"):
-            yield f"{name}{signature(member)}"
+    for owner in documented_class.__mro__:
+        for name, member in vars(owner).items():
+            if inspect.isfunction(member) and not name.startswith("_"):
+                yield f"{name}{signature(member)}"
 
 
 def test_the_methods_in_a_job_are_documented() -> None:
@@ -178,11 +182,14 @@ def test_the_methods_of_a_task_are_documented() -> None:
 def test_the_managers_methods_are_documented() -> None:
     rows = table(PYTHON_API.section("### `QueueManagerIntegration`"))
     documented = {row[0].strip("`") for row in rows}
-    for_the_adapter = {"open()", "warm_up()", "notify_terminal(job_id)"}
+    internal = {
+        "open()",
+        "warm_up()",
+        "notify_terminal(job_id)",
+        "submission(job_class, job_id, params, options=None)",
+    }
     assert documented == {
-        method
-        for method in methods(QueueManagerIntegration)
-        if "_detached_" not in method and method not in for_the_adapter
+        method for method in methods(QueueManagerIntegration) if "_detached_" not in method and method not in internal
     }
 
 
