@@ -43,6 +43,11 @@ class Lookahead:
         """Whether jobs wait, or may."""
         return self._may_be_more or bool(self._jobs)
 
+    @property
+    def has_fresh(self) -> bool:
+        """Whether a job is known to wait that needs a fresh worker."""
+        return bool(self._fresh)
+
     async def read(self, claims_under_way: int) -> None:
         """Read ahead; the ``claims_under_way`` still look queued to the store.
 
