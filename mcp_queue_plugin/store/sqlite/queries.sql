@@ -54,13 +54,14 @@ SELECT min(not_before) FROM jobs WHERE state = 'scheduled';
 
 -- name: oldest_pending
 -- Whom a limit evicts first: the owner's oldest pending jobs,
-SELECT {columns} FROM jobs INDEXED BY jobs_living
+SELECT {columns} FROM jobs
 WHERE completed_at IS NULL AND owner IS ? AND status = 'pending' AND {condition} ORDER BY uid LIMIT ?;
 
 -- name: oldest_running
--- and then, of the few that run, the oldest that were not asked to stop.
+-- and then the oldest that run and were not asked to stop.
 SELECT {columns} FROM jobs
-WHERE status = 'running' AND state <> 'stopping' AND owner IS ? AND {condition} ORDER BY uid LIMIT ?;
+WHERE completed_at IS NULL AND owner IS ? AND status = 'running' AND state <> 'stopping' AND {condition}
+ORDER BY uid LIMIT ?;
 
 -- name: recoverable
 -- What the death of an owner can have left between two steps, and delays, some of which may have begun in what is

@@ -57,7 +57,7 @@ CREATE INDEX jobs_queued ON jobs (queue, rank, "order", queued_at) WHERE state =
 CREATE INDEX jobs_scheduled ON jobs (not_before) WHERE state = 'scheduled';
 
 -- Whom a limit may evict: the owner's jobs that have not ended. Those of others cost nothing to pass over.
-CREATE INDEX jobs_living ON jobs (owner) WHERE completed_at IS NULL;
+CREATE INDEX jobs_living ON jobs (owner, status) WHERE completed_at IS NULL;
 
 -- What the retention removes.
 CREATE INDEX jobs_finished ON jobs (completed_at) WHERE completed_at IS NOT NULL AND deleted_at IS NULL;
