@@ -12,7 +12,7 @@ from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.engine import stopping
 from mcp_queue_plugin.errors import JobNotFound, StoreUnavailable
 from mcp_queue_plugin.model.admission import EVICTED, LimitRules
-from mcp_queue_plugin.model.operations import Delete, Operation, Outcome
+from mcp_queue_plugin.model.operations import Delete, Operation, Outcome, Stop
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.memory import MemoryStore
 from tests.unit.engine.harness import DISK_FULL, SETUP, FragileStore, GatedStore, Host, hosting, submission
@@ -70,6 +70,24 @@ async def test_a_stop_that_was_not_committed_is_refused_and_the_job_runs() -> No
         assert (await host.end("a")).job.state is State.COMPLETED
 
 
+async def test_a_stop_whose_job_cannot_be_read_is_an_error_and_holds_all_the_same(tmp_path: Path) -> None:
+    class BlindAfterStop(FragileStore):
+        async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
+            outcomes = await super().apply(operations)
+            if any(isinstance(operation, Stop) for operation in operations):
+                self.read_failure = DISK_FULL
+            return outcomes
+
+    store = BlindAfterStop()
+    async with hosting(store) as host:
+        await host.submit("a", "obey", str(tmp_path / "note"))
+        await host.working("a")
+        with pytest.raises(StoreUnavailable):
+            await host.stop("a")
+        store.read_failure = None
+        assert (await host.end("a")).job.state is State.STOPPED
+
+
 async def test_a_stop_that_meets_the_end_and_a_retry_is_answered_at_once(store: GatedStore, tmp_path: Path) -> None:
     async with hosting(store) as host:
         await host.submit("a", "hold_silently", str(tmp_path / "release"))
@@ -122,7 +140,7 @@ async def test_a_job_that_is_evicted_at_its_start_and_retried_runs_once_more(sto
         new = host.add("new")
         await until(lambda: store.is_holding)
         host.engine.warm_up(SETUP)
-        await until(runs.exists)
+        await until(lambda: runs.exists() and runs.read_text())
         store.release()
         await new
         assert (await host.end("a")).job.attempt == 0

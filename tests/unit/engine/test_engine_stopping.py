@@ -164,10 +164,11 @@ async def test_what_was_asked_before_a_crash_holds_after_it(
     tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "DRAIN_MAX_SECONDS", 0.05)
-    store = MemoryStore(system_clock())
+    store, runs = MemoryStore(system_clock()), tmp_path / "runs"
     async with hosting(store) as host:
-        await host.submit("a", "append_and_hold", str(tmp_path / "runs"))
+        await host.submit("a", "append_and_hold", str(runs))
         await host.working("a")
+        await until(lambda: runs.exists() and runs.read_text())
         await getattr(host, verb)("a", grace_seconds=LONG_SECONDS, wait_seconds=0)
         await host.engine.abandon()
         async with hosting(store) as again:
@@ -176,4 +177,4 @@ async def test_what_was_asked_before_a_crash_holds_after_it(
             await again.submit("next", "echo", 1)
             await again.end("next")
             assert (await again.status("a")).job.state is ended
-    assert len((tmp_path / "runs").read_text().splitlines()) == 1
+    assert len(runs.read_text().splitlines()) == 1
