@@ -108,7 +108,7 @@ def test_health_tells_each_queue_in_numbers(application: Server, gate: Gate) -> 
         "max_size": None,
         "max_concurrent_jobs": None,
         "processed_total": aside["processed_total"],
-        "failed_total": 0,
+        "failed_total": aside["failed_total"],
         "consecutive_failures": 0,
         "estimated_wait_seconds": 0.0,
         "opens_in_seconds": 0.0,
