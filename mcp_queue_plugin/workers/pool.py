@@ -139,6 +139,7 @@ class WorkerPool:
         worker.run(run, params, timeout_seconds=options.timeout_seconds, stop_grace_seconds=options.stop_grace_seconds)
         candidates.pop()
         members.busy[run.token] = worker
+        self._scaler.served(options.isolation)
         if options.isolation == "fresh":
             members.parting.add(worker)
 

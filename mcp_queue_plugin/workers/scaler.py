@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from mcp_queue_plugin.model.options import Isolation
 from mcp_queue_plugin.model.scaling import (
     Demand,
     Limits,
@@ -64,6 +65,14 @@ class Scaler:
         before, self._demand = self._demand, demand
         if demand != before and not self._cannot_help(demand, before):
             self.adjust()
+
+    def served(self, isolation: Isolation) -> None:
+        """Take note that one of the jobs that waited has got its worker: another that is told next is one more."""
+        warm, fresh = self._demand
+        if isolation == "fresh":
+            self._demand = Demand(warm, max(0, fresh - 1))
+        else:
+            self._demand = Demand(max(0, warm - 1), fresh)
 
     def ready(self, worker: Worker) -> None:
         """Take note that a worker can take jobs: at once, or as the successor of another."""

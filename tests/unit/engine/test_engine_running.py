@@ -72,6 +72,15 @@ async def test_never_more_run_than_allowed(tmp_path: Path) -> None:
             assert (await host.end(str(number))).job.state is State.COMPLETED
 
 
+async def test_a_job_that_comes_while_the_first_worker_starts_gets_a_worker_of_its_own(tmp_path: Path) -> None:
+    async with hosting(max_concurrent_jobs=2, min_workers=1) as host:
+        for job_id in "ab":
+            await host.submit(job_id, "hold", str(tmp_path / "release"))
+        for job_id in "ab":
+            await asyncio.wait_for(host.working(job_id), 10)
+        (tmp_path / "release").touch()
+
+
 async def test_workers_are_started_as_jobs_need_them() -> None:
     async with hosting(max_concurrent_jobs=3, min_workers=0) as host:
         assert (await host.engine.health()).workers.started == 0
