@@ -37,7 +37,7 @@ class Scheduler:
         self._submit = submit
         self._clock = clock
         self._clock_ahead = self._clock_ahead_now()
-        """How far the clock was ahead of the loop's time when somebody looked last."""
+        """How far the clock has been ahead of the loop's time since the store was asked last."""
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -58,8 +58,9 @@ class Scheduler:
 
     def on_change(self, job: Job) -> None:
         """Take note of a committed change."""
-        if job.state is State.SCHEDULED and job.not_before is not None:
-            self._look_in(job.not_before - self._clock())
+        if job.state is State.SCHEDULED and job.not_before is not None and job.queued_at is not None:
+            self._clock_ahead = max(self._clock_ahead, job.queued_at - time.monotonic())
+            self._look_in(min(job.not_before - self._clock(), job.not_before - job.queued_at))
 
     def _look_in(self, seconds: float) -> None:
         """See to it that what is due is queued after ``seconds`` at the latest."""

@@ -64,6 +64,15 @@ async def test_jobs_that_wait_for_a_delay_run_once(
     assert len(runs.read_text().splitlines()) == 6
 
 
+async def test_a_clock_that_is_wrong_for_a_moment_stalls_no_delay_that_began_then(
+    host: Host, clock: JumpingClock
+) -> None:
+    clock.jump(HOUR_SECONDS)
+    await host.submit("meanwhile", delay_seconds=DELAY_SECONDS)
+    clock.jump(-HOUR_SECONDS)
+    assert (await host.end("meanwhile")).job.state is State.COMPLETED
+
+
 async def test_a_clock_that_is_set_back_shortens_no_delay(host: Host, clock: JumpingClock) -> None:
     await host.submit("before", delay_seconds=DELAY_SECONDS)
     clock.jump(-HOUR_SECONDS)
