@@ -8,10 +8,10 @@
     ├── NotInJob
     ├── JobTimeout
     ├── QueueFull
+    ├── IdempotencyConflict
     ├── JobError
     │   ├── JobNotFound
     │   ├── JobAlreadyExists
-    │   ├── IdempotencyConflict
     │   └── JobStateInvalid
     ├── StoreError
     │   ├── StoreRefused
@@ -102,6 +102,13 @@ class QueueFull(QueueError):
     http_status = 429
 
 
+class IdempotencyConflict(QueueError):
+    """The idempotency key was used with other parameters; nothing was stored."""
+
+    domain_code = "IDEMPOTENCY_CONFLICT"
+    http_status = 409
+
+
 class JobError(QueueError):
     """The job does not allow what was asked."""
 
@@ -124,12 +131,6 @@ class JobAlreadyExists(JobError):
     """Job already exists"""
 
     domain_code = "JOB_ALREADY_EXISTS"
-
-
-class IdempotencyConflict(JobError):
-    """The idempotency key was used with other parameters"""
-
-    domain_code = "IDEMPOTENCY_CONFLICT"
 
 
 class JobStateInvalid(JobError):

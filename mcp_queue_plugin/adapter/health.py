@@ -17,10 +17,10 @@ STARVED_AFTER_SECONDS = 30.0
 STARVED_MARKER = "pending_backlog_with_zero_running_workers"
 
 
-def health_report(health: EngineHealth, settings: Settings, now: float) -> dict[str, Any]:
-    """The report at ``now`` as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why."""
+def health_report(health: EngineHealth, settings: Settings) -> dict[str, Any]:
+    """The report as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why."""
     counts = health.counts
-    waiting = None if health.oldest_queued_at is None else max(0.0, now - health.oldest_queued_at)
+    waiting = None if health.oldest_queued_at is None else max(0.0, health.now - health.oldest_queued_at)
     issues = _issues(health, waiting)
     return {
         "status": "degraded" if issues else "healthy",
@@ -51,7 +51,7 @@ def _issues(health: EngineHealth, waiting_seconds: float | None) -> list[str]:
     issues = [*health.issues, *map(_frozen, (worker for worker in health.workers.processes if worker.frozen))]
     queued, running = health.counts.of(State.QUEUED), health.counts.of(*RUNNING_STATES)
     if health.jobs_ready and not running and waiting_seconds is not None and waiting_seconds > STARVED_AFTER_SECONDS:
-        marked = f"{STARVED_MARKER}: none runs of {queued} queued; the oldest was added {waiting_seconds:.0f} s ago"
+        marked = f"{STARVED_MARKER}: none runs of {queued} queued; the oldest waits for {waiting_seconds:.0f} s"
     elif issues:
         marked = f"{STARVED_MARKER} (queue degraded): {'; '.join(issues)}; {queued} queued, {running} running"
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -182,7 +181,7 @@ class QueueManagerIntegration(RunningQueue):
     @raises_job_errors
     async def get_queue_health(self) -> dict[str, Any]:
         """How the queue is: the documented keys, and ``backend``, ``durable``, ``workers``, ``issues``."""
-        return health_report(await self.engine.health(), self.settings, time.time())
+        return health_report(await self.engine.health(), self.settings)
 
     def add_terminal_listener(self, listener: Callable[[str], None]) -> None:
         """Call ``listener`` with the id of each job that ends."""

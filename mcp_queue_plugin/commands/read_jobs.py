@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.health import health_report
@@ -148,7 +147,7 @@ class QueueHealthCommand(QueueCommand):
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the health report."""
-        return health_report(await manager.engine.health(), manager.settings, time.time())
+        return health_report(await manager.engine.health(), manager.settings)
 
 
 def _entry(entry: LogEntry) -> dict[str, Any]:

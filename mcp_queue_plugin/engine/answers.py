@@ -13,7 +13,7 @@ from mcp_queue_plugin.errors import (
 )
 from mcp_queue_plugin.model.admission import Full, Scope
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import Applied, Operation, Outcome, Refusal, Refused, Retry, Start, Stop
+from mcp_queue_plugin.model.operations import Add, Applied, Operation, Outcome, Refusal, Refused, Retry, Start, Stop
 from mcp_queue_plugin.model.states import Status
 
 
@@ -28,12 +28,9 @@ def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) 
             return JobNotFound(job_id)
         case Refused(refusal=Refusal.ALREADY_EXISTS):
             return JobAlreadyExists(job_id)
-        case Refused(refusal=Refusal.IDEMPOTENCY_CONFLICT, job=Job(job_id=existing)):
-            return IdempotencyConflict(
-                job_id,
-                f"the idempotency key belongs to job {existing}, which was handed in with other parameters",
-                existing_job_id=existing,
-            )
+        case Refused(refusal=Refusal.IDEMPOTENCY_CONFLICT, job=Job() as job):
+            assert isinstance(operation, Add)
+            return _idempotency_conflict(operation, job)
         case Refused(refusal=Refusal.QUEUE_FULL, full=Full() as full):
             return _queue_full(full)
         case Refused(job=Job() as job):
@@ -42,6 +39,17 @@ def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) 
                 job_id, action=action, current_status=job.status.value, allowed_statuses=list(allowed)
             )
     raise AssertionError(f"the store answered {operation!r} with {outcome!r}")
+
+
+def _idempotency_conflict(add: Add, existing: Job) -> IdempotencyConflict:
+    assert add.submission.idempotency is not None
+    key = add.submission.idempotency.key
+    return IdempotencyConflict(
+        f"the idempotency_key {key!r} belongs to job {existing.job_id}, which was handed in with other parameters",
+        field="idempotency_key",
+        value=key,
+        existing_job_id=existing.job_id,
+    )
 
 
 def _queue_full(full: Full) -> QueueFull:

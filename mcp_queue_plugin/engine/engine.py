@@ -201,6 +201,7 @@ class Engine:
             waiting_calls=self.reading.waiting_calls,
             oldest_queued_at=await self._store.oldest_queued_at(),
             jobs_ready=any(lane.waiting.first() is not None for lane in self._lanes.may_start(time.monotonic())),
+            now=self._clock(),
             issues=self._issues(),
         )
 

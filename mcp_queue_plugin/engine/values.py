@@ -88,6 +88,8 @@ class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
     waiting_calls: int
     oldest_queued_at: float | None
     jobs_ready: bool
+    now: float
+    """The time of the engine's clock, which its other times are told in."""
     issues: tuple[str, ...]
 
 

@@ -16,6 +16,7 @@ from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
     Applied,
+    ById,
     ByToken,
     Claim,
     Delete,
@@ -125,8 +126,7 @@ class Steps:
             case Claim() | Report() | Finish():
                 return self._change_by_token(operation)
             case Start() | Stop() | Delete():
-                job = self._records.find(operation.job_id)
-                return self._settle(job, decide.by_id(operation, job, at=self._records.moment()))
+                return self._change_by_id(operation)
             case Retry():
                 return self._retry(operation)
             case Due():
@@ -158,8 +158,10 @@ class Steps:
         same = None if submission.idempotency is None else self._records.same(submission)
         if same is not None and submission.idempotency is not None:
             job, fingerprint = same
-            conflict = fingerprint != submission.idempotency.fingerprint
-            return Refused(Refusal.IDEMPOTENCY_CONFLICT, job) if conflict else Applied(job, changed=False)
+            if fingerprint != submission.idempotency.fingerprint:
+                return Refused(Refusal.IDEMPOTENCY_CONFLICT, job)
+            wants_start = isinstance(operation, Add) and operation.start and job.state is State.CREATED
+            return self._change_by_id(Start(job.job_id)) if wants_start else Applied(job, changed=False)
         existing = self._records.find(submission.job_id)
         if existing is not None and existing.state is not State.DELETED:
             return Refused(Refusal.ALREADY_EXISTS, existing)
@@ -195,6 +197,10 @@ class Steps:
         self._records.put_result(job, None)
         retried = self._records.save(job, decide.retry(job, at=self._records.moment()))
         return Applied(retried, before=job.state, evicted=evicted)
+
+    def _change_by_id(self, operation: ById) -> Outcome:
+        job = self._records.find(operation.job_id)
+        return self._settle(job, decide.by_id(operation, job, at=self._records.moment()))
 
     def _change_by_token(self, operation: ByToken) -> Outcome:
         job, now = self._records.at(operation.token.uid), self._records.moment().now

@@ -131,6 +131,7 @@ def test_the_same_key_gives_the_same_job_as_long_as_the_rest_is_the_same(applica
     )
     assert (other["code"], other["data"]["domain_code"]) == (-32000, "IDEMPOTENCY_CONFLICT")
     assert other["data"]["existing_job_id"] == "idempotent-1"
+    assert (other["data"]["field"], other["data"]["value"]) == ("idempotency_key", "k")
     assert add(application, "idempotent-5", idempotency_key="another")["job_id"] == "idempotent-5"
     assert application.add("idempotent-6", "aside")["job_id"] == "idempotent-6"
     application.delete("idempotent-1")

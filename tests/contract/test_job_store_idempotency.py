@@ -7,6 +7,7 @@ import pytest
 from mcp_queue_plugin.model.admission import Limit
 from mcp_queue_plugin.model.job import Idempotency, Job
 from mcp_queue_plugin.model.operations import Add, Adopt, Applied, Delete, EndingKind, Refusal, Retry, Stop, Sweep
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 from tests.contract.conftest import Bench
 from tests.contract.samples import (
@@ -182,3 +183,12 @@ async def test_an_adopted_job_may_have_a_key(store: JobStore) -> None:
     job = await applied(store, adopted)
     assert await unchanged(store, adopted) == job
     await is_same(store, keyed("b"), job)
+
+
+async def test_the_same_submission_starts_a_job_that_was_only_added_before(store: JobStore) -> None:
+    handed_in = keyed("a")
+    added = await applied(store, Add(submission=handed_in.submission, params=b"{}", start=False))
+    assert added.state is State.CREATED
+    started = await applied(store, keyed("b"))
+    assert (started.uid, started.job_id, started.state) == (added.uid, "a", State.QUEUED)
+    await is_same(store, keyed("c"), started)

@@ -130,6 +130,9 @@ class Equivalence(RuleBasedStateMachine):
             assert gone.job.uid != job.uid
 
     def check_limits(self, operation: Operation, outcome: Outcome) -> None:
+        if isinstance(operation, Add) and isinstance(outcome, Applied) and outcome.before is not None:
+            # The same submission again has only started the job.
+            return
         if isinstance(operation, Add | Retry) and isinstance(outcome, Applied) and outcome.changed:
             for limit in operation.limits:
                 count = sum(is_in(job, limit) for job in self.content.jobs)

@@ -96,11 +96,12 @@ def test_every_key_of_the_health_report_is_documented() -> None:
         max_concurrent_jobs=1,
         queues=(),
         jobs_ready=False,
+        now=0.0,
         waiting_calls=0,
         oldest_queued_at=None,
         issues=(),
     )
-    report = health_report(health, Settings(), now=0.0)
+    report = health_report(health, Settings())
     assert documented_keys(COMMANDS, "### Each queue") == set(QueueReport.__struct_fields__)
     assert documented_keys(COMMANDS, "## queue_health", which=0) == set(report)
     assert documented_keys(COMMANDS, "### The workers") == set(report["workers"])

@@ -195,6 +195,7 @@ def health(**fields: Any) -> EngineHealth:
         "max_concurrent_jobs": 10,
         "queues": (),
         "jobs_ready": True,
+        "now": NOW,
         "waiting_calls": 2,
         "oldest_queued_at": None,
         "issues": (),
@@ -204,7 +205,7 @@ def health(**fields: Any) -> EngineHealth:
 
 def test_a_healthy_queue_counts_each_job_once() -> None:
     counts = Counts(by_state={state.value: number for number, state in enumerate(State, start=1)})
-    report = health_report(health(counts=counts), settings(), NOW)
+    report = health_report(health(counts=counts), settings())
     assert (report["status"], report["running"], report["issues"]) == ("healthy", True, [])
     assert report["total_jobs"] == sum(counts.by_state.values()) - counts.by_state["deleted"]
     parts = ("pending_jobs", "running_jobs", "completed_jobs", "failed_jobs", "stopped_jobs")
@@ -215,15 +216,15 @@ def test_a_healthy_queue_counts_each_job_once() -> None:
 
 
 def test_durability_is_told_as_it_is() -> None:
-    assert health_report(health(), settings(), NOW)["durability"] == "full"
+    assert health_report(health(), settings())["durability"] == "full"
     volatile = health(capabilities=Capabilities(backend="sqlite", durable=False))
-    report = health_report(volatile, settings(), NOW)
+    report = health_report(volatile, settings())
     assert (report["durable"], report["durability"]) == (False, "none")
 
 
 def test_an_issue_degrades_and_carries_the_marker_that_the_adapter_looks_for() -> None:
     counts = Counts(by_state={"queued": 3, "working": 2})
-    report = health_report(health(counts=counts, issues=("the disk is full",)), settings(), NOW)
+    report = health_report(health(counts=counts, issues=("the disk is full",)), settings())
     assert report["status"] == "degraded"
     assert report["issues"] == [
         "the disk is full",
@@ -243,26 +244,24 @@ def test_an_issue_degrades_and_carries_the_marker_that_the_adapter_looks_for() -
 )
 def test_a_queue_that_nobody_works_off_is_degraded(age_seconds: float, queued: int, running: int, status: str) -> None:
     counts = Counts(by_state={"queued": queued, "working": running})
-    report = health_report(
-        health(counts=counts, oldest_queued_at=NOW - age_seconds, jobs_ready=queued > 0), settings(), NOW
-    )
+    report = health_report(health(counts=counts, oldest_queued_at=NOW - age_seconds, jobs_ready=queued > 0), settings())
     assert report["status"] == status
     assert report["oldest_pending_seconds"] == max(0, age_seconds)
-    starved = f"{STARVED_MARKER}: none runs of 3 queued; the oldest was added 60 s ago"
+    starved = f"{STARVED_MARKER}: none runs of 3 queued; the oldest waits for 60 s"
     assert report["issues"] == ([starved] if status == "degraded" else [])
 
 
 def test_a_queue_that_is_both_starved_and_in_trouble_says_both_once() -> None:
     starving = health(counts=Counts(by_state={"queued": 1}), oldest_queued_at=NOW - 31, issues=("no worker starts",))
-    issues = health_report(starving, settings(), NOW)["issues"]
-    assert issues == ["no worker starts", f"{STARVED_MARKER}: none runs of 1 queued; the oldest was added 31 s ago"]
+    issues = health_report(starving, settings())["issues"]
+    assert issues == ["no worker starts", f"{STARVED_MARKER}: none runs of 1 queued; the oldest waits for 31 s"]
 
 
 def test_a_frozen_worker_is_an_issue_that_names_it_and_its_job() -> None:
     facts = WorkerFacts(pid=7, state="busy", job_id="j", jobs_done=3, rss_bytes=1, uptime_seconds=2.0, frozen=True)
     processes = (facts, replace(facts, pid=8, frozen=False), replace(facts, pid=9, state="idle", job_id=None))
     workers = replace(health().workers, processes=processes)
-    report = health_report(health(workers=workers), settings(), NOW)
+    report = health_report(health(workers=workers), settings())
     assert report["status"] == "degraded"
     assert report["issues"][:-1] == [
         "the worker with pid 7 (busy, with job j) is frozen: stopped by a signal, or stuck in I/O",
