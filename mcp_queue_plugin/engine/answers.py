@@ -33,6 +33,14 @@ def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) 
             return _idempotency_conflict(operation, job)
         case Refused(refusal=Refusal.QUEUE_FULL, full=Full() as full):
             return _queue_full(full)
+        case Refused(job=Job(runs_in_server=True) as job) if isinstance(operation, Retry):
+            return JobStateInvalid(
+                job_id,
+                "the command ran in the server itself, not in a worker: call it again",
+                action="retry",
+                current_status=job.status.value,
+                allowed_statuses=[],
+            )
         case Refused(job=Job() as job):
             action, allowed = _ACTIONS[type(operation)]
             return JobStateInvalid(
