@@ -11,9 +11,10 @@ from mcp_queue_plugin.adapter.enqueue import POLL_WITH, STORE
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.job_types import SERVER_PARAMS, job_class_of, job_type_names
 from mcp_queue_plugin.adapter.jobs import is_command_execution
-from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, QueueCommand
+from mcp_queue_plugin.commands.base import JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
 from mcp_queue_plugin.model.options import QueueOptions
 from mcp_queue_plugin.model.text import storable
 
@@ -32,7 +33,7 @@ OPTIONS: dict[str, Any] = {
         "type": "string",
         "description": "The same key for the same command gives the same job, as long as that is kept",
         "minLength": 1,
-        "maxLength": NAME_MAX,
+        "maxLength": NAME_MAX_LENGTH,
     },
 }
 """What a client may say of how its job is run, as in ``QueueOptions``."""
@@ -97,7 +98,7 @@ def _check_command(job_params: dict[str, Any]) -> None:
         server.validate_command(command, command_params)
     except KeyError:
         raise InvalidParameters(
-            f"unknown command {command!r}", field="command", violation="value", got=storable(command, NAME_MAX)
+            f"unknown command {command!r}", field="command", violation="value", got=storable(command, NAME_MAX_LENGTH)
         ) from None
     except ValidationError as error:
         raise InvalidParameters(error.message, **(error.data or {})) from error

@@ -12,11 +12,11 @@ from mcp_queue_plugin.adapter.bridge.server import adapter_error, synchronous_ca
 from mcp_queue_plugin.adapter.enqueue import running_manager
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.errors import InvalidParameters, QueueError
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH
 
 WAIT_MAX_SECONDS = 55.0
-NAME_MAX = 200
 
-JOB_ID = {"type": "string", "description": "The job's id", "minLength": 1, "maxLength": 200}
+JOB_ID = {"type": "string", "description": "The job's id", "minLength": 1, "maxLength": JOB_ID_MAX_LENGTH}
 GRACE_SECONDS = {
     "type": "number",
     "description": "Seconds the job gets to let go before it is killed; default: the job's own stop_grace_seconds",

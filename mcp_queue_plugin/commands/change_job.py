@@ -1,4 +1,4 @@
-"""``queue_start_job``, ``queue_stop_job`` and ``queue_delete_job``."""
+"""``queue_start_job``, ``queue_retry_job``, ``queue_stop_job`` and ``queue_delete_job``."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.commands.base import NAME_MAX, QueueCommand
+from mcp_queue_plugin.commands.base import QueueCommand
+from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
 
 
 class SetQueueCommand(QueueCommand):
@@ -18,7 +19,7 @@ class SetQueueCommand(QueueCommand):
             "type": "string",
             "description": "The queue's name: default, or one of queue_plugin.queues",
             "minLength": 1,
-            "maxLength": NAME_MAX,
+            "maxLength": NAME_MAX_LENGTH,
         }
     }
     required = ("queue",)

@@ -8,9 +8,10 @@ from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import split_streams
 from mcp_queue_plugin.clock import iso8601
-from mcp_queue_plugin.commands.base import JOB_ID, NAME_MAX, WAIT_SECONDS, QueueCommand, longest_wait_seconds
+from mcp_queue_plugin.commands.base import JOB_ID, WAIT_SECONDS, QueueCommand, longest_wait_seconds
 from mcp_queue_plugin.commands.record import record, row
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
 from mcp_queue_plugin.model.queries import JobQuery, LogEntry, LogQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.model.text import storable
@@ -104,13 +105,23 @@ class QueueListJobsCommand(QueueCommand):
             "enum": [status.value for status in Status],
         },
         "limit": {"type": "integer", "description": "At most so many jobs", "minimum": 1, "maximum": PAGE_MAX},
-        "queue": {"type": "string", "description": "Only jobs of this queue", "minLength": 1, "maxLength": NAME_MAX},
-        "job_type": {"type": "string", "description": "Only jobs of this type", "minLength": 1, "maxLength": NAME_MAX},
+        "queue": {
+            "type": "string",
+            "description": "Only jobs of this queue",
+            "minLength": 1,
+            "maxLength": NAME_MAX_LENGTH,
+        },
+        "job_type": {
+            "type": "string",
+            "description": "Only jobs of this type",
+            "minLength": 1,
+            "maxLength": NAME_MAX_LENGTH,
+        },
         "command": {
             "type": "string",
             "description": "Only jobs of this command",
             "minLength": 1,
-            "maxLength": NAME_MAX,
+            "maxLength": NAME_MAX_LENGTH,
         },
         "cursor": {"type": "string", "description": "next_cursor of the page before"},
         "order": {"type": "string", "description": "Newest (default) or oldest first", "enum": ["newest", "oldest"]},
@@ -159,12 +170,12 @@ def _names(params: dict[str, Any]) -> dict[str, str]:
     """The names to filter by; only what a record can keep can be one."""
     names = {field: params[field] for field in NAME_FIELDS if field in params}
     for field, name in names.items():
-        if "\0" in name or storable(name, NAME_MAX) != name:
+        if "\0" in name or storable(name, NAME_MAX_LENGTH) != name:
             raise InvalidParameters(
                 f"{field} is not a Unicode text without NUL: {name!r}",
                 field=field,
                 violation="value",
-                got=storable(name, NAME_MAX),
+                got=storable(name, NAME_MAX_LENGTH),
             )
     return names
 
@@ -184,6 +195,6 @@ def _cursor(params: dict[str, Any]) -> int | None:
             f"cursor is not a next_cursor of a page: {text!r}",
             field="cursor",
             violation="value",
-            got=storable(str(text), NAME_MAX),
+            got=storable(str(text), NAME_MAX_LENGTH),
         )
     return int(text)

@@ -116,8 +116,7 @@ class Engine:
     def submit(self, submission: Submission, params: bytes, *, start: bool, reply: Reply) -> None:
         """Store a job and, with ``start``, queue it in the same step."""
         add = Add(submission=submission, params=params, start=start, limits=self._limits_of(submission))
-        queue = submission.options.queue
-        self._change(add, submission.job_id, lambda answer: reply(self._with_retry_after(answer, queue)))
+        self._change(add, submission.job_id, self._telling_when_to_return(submission, reply))
 
     def start(self, job_id: str, *, reply: Reply) -> None:
         """Queue an added job. Starting a started job changes nothing."""
@@ -131,8 +130,7 @@ class Engine:
         """
         job = await self.reading.found(job_id)
         retry = Retry(job_id=job_id, limits=self._limits_of(job))
-        queue = job.options.queue
-        self._change(retry, job_id, lambda answer: reply(self._with_retry_after(answer, queue)))
+        self._change(retry, job_id, self._telling_when_to_return(job, reply))
 
     async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
         """Pause or resume a queue, after the commit; what runs of it runs on.
@@ -220,10 +218,16 @@ class Engine:
     def _limits_of(self, job: Submission | Job) -> tuple[Limit, ...]:
         return limits_of(job, self._options.limits, self._lanes.of(job.options.queue).rule)
 
-    def _with_retry_after(self, answer: Answer | QueueError, queue: str) -> Answer | QueueError:
-        if isinstance(answer, QueueFull):
-            answer.data["retry_after_seconds"] = retry_after_seconds(self._lanes.outlook(queue, time.monotonic()))
-        return answer
+    def _telling_when_to_return(self, job: Submission | Job, reply: Reply) -> Reply:
+        """A reply that says to whom a queue is full when to try again."""
+
+        def reply_with_time(answer: Answer | QueueError) -> None:
+            if isinstance(answer, QueueFull):
+                outlook = self._lanes.outlook(job.options.queue, time.monotonic())
+                answer.data["retry_after_seconds"] = retry_after_seconds(outlook)
+            reply(answer)
+
+        return reply_with_time
 
     def _stop_timers(self) -> None:
         self._scheduler.close()

@@ -23,12 +23,9 @@ class StartServer(Protocol):
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(write_configuration(tmp_path_factory.mktemp("shared"), queue_manager={"max_concurrent_jobs": 4}))
-    try:
-        server.wait_until_ready()
+    config = write_configuration(tmp_path_factory.mktemp("shared"), queue_manager={"max_concurrent_jobs": 4})
+    with Server(config).serving() as server:
         yield server
-    finally:
-        server.dispose()
 
 
 @pytest.fixture
@@ -61,12 +58,8 @@ def shared_application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         queue_plugin={"workers": {"min": 2}, "queues": QUEUES},
         modules=(*MODULES, f"{APP}.queueing"),
     )
-    server = Server(config, (sys.executable, "-m", f"{APP}.own_server"))
-    try:
-        server.wait_until_ready()
+    with Server(config, (sys.executable, "-m", f"{APP}.own_server")).serving() as server:
         yield server
-    finally:
-        server.dispose()
 
 
 @pytest.fixture

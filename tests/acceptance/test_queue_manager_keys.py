@@ -47,12 +47,8 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "per_job_type_limits": {"double": 1, "add_numbers": 2},
         "completed_job_retention_seconds": RETENTION_SECONDS,
     }
-    server = Server(write_configuration(tmp_path_factory.mktemp("limited"), queue_manager=keys))
-    try:
-        server.wait_until_ready()
+    with Server(write_configuration(tmp_path_factory.mktemp("limited"), queue_manager=keys)).serving() as server:
         yield server
-    finally:
-        server.dispose()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sysconfig
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -49,6 +51,15 @@ class Server(Client):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @contextmanager
+    def serving(self) -> Iterator[Server]:
+        """Wait until it is up; afterwards nothing of it is left."""
+        try:
+            self.wait_until_ready()
+            yield self
+        finally:
+            self.dispose()
 
     def wait_until_ready(self) -> None:
         until(lambda: self.process.poll() is not None or self.is_healthy(), "the server is up", START_SECONDS)
