@@ -73,7 +73,8 @@ def _range_in_words(node: Node) -> str:
 
 
 def _plural(words: str) -> str:
-    return f"{words.removeprefix('a ').removeprefix('an ')}s"
+    noun, bracket, remark = words.removeprefix("a ").removeprefix("an ").partition(" (")
+    return f"{noun}s{bracket}{remark}"
 
 
 class _Representation(reprlib.Repr):

@@ -78,7 +78,7 @@ class RunningQueue:
 
     async def warm_up(self) -> None:
         """Start the workers, set up as this server is now: its import path, its modules, its hooks."""
-        await self.engine.warm_up(worker_setup(self.settings.queue_plugin.auto_import_modules))
+        await self.engine.warm_up(worker_setup(self.settings.queue_plugin))
 
     async def stop(self) -> None:
         """End the queue: running jobs get ``shutdown_timeout``, then go back to the queue. Again: does nothing."""

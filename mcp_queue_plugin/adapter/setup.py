@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from mcp_queue_plugin.adapter.bridge import server
@@ -14,15 +13,15 @@ from mcp_queue_plugin.model.admission import LimitRules
 from mcp_queue_plugin.model.options import DEFAULT_QUEUE
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.scaling import MEGABYTE, WorkerRules
-from mcp_queue_plugin.settings import Settings, WorkerSettings
+from mcp_queue_plugin.settings import PluginSettings, Settings, WorkerSettings
 from mcp_queue_plugin.workers.protocol import Setup
 
 RUNNER = "mcp_queue_plugin.adapter.runner:AdapterRunner"
 
 
-def worker_setup(auto_import_modules: Iterable[str]) -> Setup:
+def worker_setup(plugin: PluginSettings) -> Setup:
     """What makes a worker like this server is now; its import path is extended by the adapter's own start-up."""
-    modules = dict.fromkeys((*auto_import_modules, *server.auto_import_modules()))
+    modules = dict.fromkeys((*plugin.auto_import_modules, *server.auto_import_modules()))
     return Setup(
         runner=RUNNER,
         sys_path=tuple(os.path.abspath(entry) for entry in sys.path),  # noqa: PTH100 - "" means the working directory
@@ -30,6 +29,7 @@ def worker_setup(auto_import_modules: Iterable[str]) -> Setup:
         hook_modules=server.hook_modules(),
         config_path=server.config_path(),
         log_level=server.log_level(),
+        lasting_threads=plugin.workers.lasting_threads,
     )
 
 

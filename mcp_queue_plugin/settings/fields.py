@@ -37,9 +37,14 @@ QueueName = Annotated[
         },
     ),
 ]
+_MODULE = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 ModuleName = Annotated[
     str,
-    Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", json_schema_extra={"x-words": "dotted module name"}),
+    Field(pattern=rf"^{_MODULE}$", json_schema_extra={"x-words": "dotted module name"}),
+]
+ModuleOrAny = Annotated[
+    str,
+    Field(pattern=rf"^(\*|{_MODULE})$", json_schema_extra={"x-words": "dotted module name (or *)"}),
 ]
 
 

@@ -14,6 +14,7 @@ from mcp_queue_plugin.settings.fields import (
     Count,
     Megabytes,
     ModuleName,
+    ModuleOrAny,
     PositiveSeconds,
     Priority,
     Processes,
@@ -87,6 +88,14 @@ class WorkerSettings(Section):
         "this, unless there is none at all. Not looked at by default: load also counts processes that wait for a disk.",
         unit="processes per core",
         special="`null`: load is not looked at",
+    )
+    lasting_threads: Annotated[tuple[ModuleOrAny, ...], Field(strict=False)] = setting(
+        ("grpc", "opentelemetry", "pymongo", "sentry_sdk", "tqdm"),
+        "Modules whose threads may outlive the job that has started them, those of packages included: the watchers of "
+        "well-known libraries, which print nothing. A worker in which a job leaves any other thread running is "
+        "replaced, because what that thread prints or reports later would go to another job. Threads that stay belong "
+        "to whatever job their worker runs.",
+        special="`*`: the threads of all modules",
     )
 
 

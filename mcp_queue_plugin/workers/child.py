@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from operator import attrgetter
 from typing import NoReturn, Protocol
@@ -59,13 +59,13 @@ RunnerFactory = Callable[[Setup], Runner]
 class _Attempts:
     """The worker once it is set up: runs attempts, and cleans up after each before it tells the result."""
 
-    def __init__(self, control: Control, streams: Streams, runner: Runner) -> None:
+    def __init__(self, control: Control, streams: Streams, runner: Runner, lasting_threads: Iterable[str]) -> None:
         self._control = control
         self._streams = streams
         self._runner = runner
         self._loop = JobLoop(control)
         self._alarms = Alarms()
-        self._surroundings = Surroundings()
+        self._surroundings = Surroundings(lasting_threads)
 
     def serve(self) -> int:
         """Run what comes until the engine says to go, or is gone. Answers the exit code."""
@@ -124,8 +124,9 @@ def main(control_fd: int) -> int:
     if frame is None:
         return 0
     streams = Streams()
+    setup = decode(frame.payload, Setup)
     try:
-        runner = _make_runner(decode(frame.payload, Setup))
+        runner = _make_runner(setup)
     except BaseException as error:  # noqa: BLE001 (the border to the application's code: any failure is told)
         streams.flush()
         broken = Broken(error=_describe(error), traceback=storable(traceback.format_exc()))
@@ -134,7 +135,7 @@ def main(control_fd: int) -> int:
     streams.flush()
     ready = Ready(commands=runner.commands, failed_imports=runner.failed_imports)
     control.send(encode(Kind.READY, None, msgspec.json.encode(ready)))
-    return _Attempts(control, streams, runner).serve()
+    return _Attempts(control, streams, runner, setup.lasting_threads).serve()
 
 
 def _set_signals() -> None:

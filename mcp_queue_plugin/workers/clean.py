@@ -7,9 +7,8 @@ import fcntl
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
 from io import BufferedWriter, FileIO, TextIOWrapper
@@ -17,6 +16,7 @@ from typing import Any, TextIO, cast
 
 from mcp_queue_plugin.workers import stacks
 from mcp_queue_plugin.workers.root_logger import RootLogger
+from mcp_queue_plugin.workers.threads import Threads, module_of
 
 GRACE_SECONDS = 0.05
 """How long threads and child processes that are about to end may take."""
@@ -86,8 +86,8 @@ class Streams:
 class Surroundings:
     """The rest of what jobs share, as it is when the worker is set up: directory, environment, signals, children."""
 
-    def __init__(self) -> None:
-        """Remember the surroundings as they are now."""
+    def __init__(self, lasting_threads: Iterable[str] = ()) -> None:
+        """Remember the surroundings as they are now; threads of the modules ``lasting_threads`` may join them."""
         self._directory = _move_up(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         self._umask = os.umask(0o022)
         os.umask(self._umask)
@@ -96,7 +96,7 @@ class Surroundings:
         self._handlers = _handlers()
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._root_logger = RootLogger()
-        self._threads = frozenset(threading.enumerate())
+        self._threads = Threads(lasting_threads)
         self._children = _living_children() if _has_children() else {}
 
     def restore(self) -> None:
@@ -114,14 +114,14 @@ class Surroundings:
 
     def leftovers(self) -> str | None:
         """The threads and processes that the job has left behind, in words; those about to end get 50 ms for it."""
-        if not _has_children() and not self._stray_threads():
+        if not _has_children() and not self._threads.strays():
             return None
         deadline = time.monotonic() + GRACE_SECONDS
-        for thread in self._stray_threads():
+        for thread in self._threads.strays():
             thread.join(max(0.0, deadline - time.monotonic()))
         while (children := self._stray_children()) and time.monotonic() < deadline:
             time.sleep(0.002)
-        left = [f"thread {thread.name}" for thread in self._stray_threads()]
+        left = [f"thread {thread.name} of module {module_of(thread)}" for thread in self._threads.strays()]
         left += [f"process {pid} ({name})" for pid, name in children.items()]
         return f"the job left behind: {', '.join(left)}" if left else None
 
@@ -143,9 +143,6 @@ class Surroundings:
                 if now is not before and before is not None:
                     signal.signal(number, cast("signal.Handlers", before))
             stacks.show_on_sigterm()
-
-    def _stray_threads(self) -> list[threading.Thread]:
-        return [thread for thread in threading.enumerate() if not thread.daemon and thread not in self._threads]
 
     def _stray_children(self) -> dict[int, str]:
         living = _living_children() if _has_children() else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -38,6 +39,8 @@ CLOSED_SECONDS = 0.5
 """How long a process may live on after it has closed its control socket."""
 
 _NOTHING = Changes()
+
+logger = logging.getLogger(__name__)
 
 
 class Worker:
@@ -209,6 +212,8 @@ class Worker:
             completed_with_error=result.completed_with_error,
             error_kinds=result.error_kinds,
         )
+        if result.dirty is not None:
+            logger.warning("The worker of job %s (pid %d) is replaced: %s", self.job_id, self.pid, result.dirty)
         # A SIGTERM that is under way would hit the next job.
         fit = result.dirty is None and not self._letting_go.forced and not self._process.dead
         self._end(ending, result.changes, fit=fit)

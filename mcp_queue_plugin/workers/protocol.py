@@ -122,7 +122,10 @@ def decode(document: bytes, model: type[HeaderT]) -> HeaderT:
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """INIT: what makes a worker of this generation. ``runner`` is the factory of its Runner, as ``module:qualname``."""
+    """INIT: what makes a worker of this generation. ``runner`` is the factory of its Runner, as ``module:qualname``.
+
+    Threads of the modules ``lasting_threads`` may outlive the job that has started them.
+    """
 
     runner: str
     sys_path: tuple[str, ...] = ()
@@ -130,6 +133,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     hook_modules: tuple[tuple[str, str], ...] = ()
     config_path: str | None = None
     log_level: str | None = None
+    lasting_threads: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

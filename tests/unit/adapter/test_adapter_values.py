@@ -317,10 +317,12 @@ def test_a_worker_is_set_up_as_the_server_is(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(hooks, "_hook_modules", [("m", "f")])
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    setup = worker_setup(["a", "b"])
+    plugin = {"auto_import_modules": ["a", "b"], "workers": {"lasting_threads": ["d.e", "*"]}}
+    setup = worker_setup(load_settings({"queue_plugin": plugin}, environ={}).queue_plugin)
     assert setup.runner == RUNNER
     assert setup.auto_import_modules == ("a", "b", "c")
     assert setup.hook_modules == (("m", "f"),)
+    assert setup.lasting_threads == ("d.e", "*")
     assert setup.sys_path[0] == str(Path.cwd())
     assert str(tmp_path) in setup.sys_path
     assert all(Path(entry).is_absolute() for entry in setup.sys_path)

@@ -43,6 +43,7 @@ VARIABLES = [
     ("MCP_QUEUE__WORKERS__START_TIMEOUT_SECONDS", "1e1", "queue_plugin.workers.start_timeout_seconds", 10),
     ("MCP_QUEUE__WORKERS__MIN_FREE_MEMORY_MB", "0", "queue_plugin.workers.min_free_memory_mb", 0),
     ("MCP_QUEUE__WORKERS__MAX_LOAD_PER_CORE", "1.5", "queue_plugin.workers.max_load_per_core", 1.5),
+    ("MCP_QUEUE__WORKERS__LASTING_THREADS", '["a.b", "*"]', "queue_plugin.workers.lasting_threads", ("a.b", "*")),
     ("MCP_QUEUE__QUEUES", '{"llm": {"max_queue_size": 7}}', "queue_plugin.queues.llm.max_queue_size", 7),
     ("MCP_QUEUE__QUEUES__LLM__MAX_CONCURRENT_JOBS", "1", "queue_plugin.queues.llm.max_concurrent_jobs", 1),
     ("MCP_QUEUE__QUEUES__LLM__MIN_PAUSE_SECONDS", "10", "queue_plugin.queues.llm.min_pause_seconds", 10),

@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
             "start_timeout_seconds": 30.0,
             "min_free_memory_mb": 256,
             "max_load_per_core": None,
+            "lasting_threads": ("grpc", "opentelemetry", "pymongo", "sentry_sdk", "tqdm"),
         },
         "queues": {},
         "job_defaults": {
@@ -186,6 +187,7 @@ OTHER_TYPES = [
     ("queue_manager.per_job_type_limits", LIMITS, "3", 3),
     ("queue_plugin.auto_import_modules", MODULES, '"my_server.jobs"', "my_server.jobs"),
     ("queue_plugin.auto_import_modules", MODULES, "null", None),
+    ("queue_plugin.workers.lasting_threads", "a JSON list of dotted module names (or *)", '"tqdm"', "tqdm"),
 ]
 
 
@@ -307,6 +309,12 @@ def test_a_value_of_another_type_is_refused(path: str, allowed: str, shown: str,
 def test_each_module_name_is_dotted_identifiers(name: object, shown: str) -> None:
     assert problems_of({"queue_plugin": {"auto_import_modules": ["fine", name]}}) == [
         f"config.json: queue_plugin.auto_import_modules.1: must be a dotted module name, not {shown}"
+    ]
+
+
+def test_each_module_of_lasting_threads_is_a_name_or_stands_for_all() -> None:
+    assert problems_of({"queue_plugin": {"workers": {"lasting_threads": ["fine", "*", "tqdm.*"]}}}) == [
+        'config.json: queue_plugin.workers.lasting_threads.2: must be a dotted module name (or *), not "tqdm.*"'
     ]
 
 

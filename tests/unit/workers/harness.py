@@ -30,8 +30,13 @@ WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.005
 
 
-def setup(runner: str = "FunctionRunner", *modules: str) -> Setup:
-    return Setup(runner=f"tests.unit.workers.runners:{runner}", sys_path=(ROOT,), auto_import_modules=modules)
+def setup(runner: str = "FunctionRunner", *modules: str, lasting_threads: tuple[str, ...] = ()) -> Setup:
+    return Setup(
+        runner=f"tests.unit.workers.runners:{runner}",
+        sys_path=(ROOT,),
+        auto_import_modules=modules,
+        lasting_threads=lasting_threads,
+    )
 
 
 async def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
@@ -168,11 +173,13 @@ class Harness:
 
 
 @asynccontextmanager
-async def running(runner: str = "FunctionRunner", **options: Any) -> AsyncIterator[Harness]:
+async def running(
+    runner: str = "FunctionRunner", *, lasting_threads: tuple[str, ...] = (), **options: Any
+) -> AsyncIterator[Harness]:
     """A warmed-up pool; afterwards it is closed, and no process is left."""
     before = living_children()
     harness = Harness(**options)
-    harness.pool.warm_up(setup(runner))
+    harness.pool.warm_up(setup(runner, lasting_threads=lasting_threads))
     try:
         yield harness
     finally:

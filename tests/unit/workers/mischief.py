@@ -16,6 +16,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tqdm import tqdm
+
 from mcp_queue_plugin.context import current_job
 from mcp_queue_plugin.errors import NotInJob
 from tests.unit.workers.jobs import descriptors
@@ -162,6 +164,25 @@ def leave_daemon_and_die(path: str) -> None:
 
 def leave_thread(_: None) -> None:
     threading.Thread(target=time.sleep, args=(3600,), name="straggler \udc80").start()
+
+
+def leave_talking_thread(_: None) -> None:
+    """A daemon thread that goes on to print, and to speak for whatever job it finds."""
+
+    def talk() -> None:
+        while True:
+            print("late words")
+            current_job().set_progress(77)
+            time.sleep(0.001)
+
+    threading.Thread(target=talk, daemon=True, name="talker").start()
+
+
+def leave_progress_bar(_: None) -> int:
+    """tqdm keeps a watcher, a daemon thread, for the rest of the process."""
+    for _step in tqdm(range(3)):
+        pass
+    return os.getpid()
 
 
 def leave_quick_thread(_: None) -> None:

@@ -135,11 +135,12 @@ async def test_the_end_of_an_attempt_ends_the_guessing(harness: Harness) -> None
     assert [changes.progress for changes in harness.progress[following]] == [None]
 
 
-async def test_nobody_reports_for_a_job_that_has_ended(harness: Harness) -> None:
-    token = await harness.start("leave_nosy_thread")
-    await harness.ending(token)
-    assert await harness.result("stop_seen_by_nosy_thread") is True
-    assert set(harness.progress) <= {token}
+async def test_nobody_reports_for_a_job_that_has_ended() -> None:
+    async with running(lasting_threads=("tests.unit",)) as harness:
+        token = await harness.start("leave_nosy_thread")
+        await harness.ending(token)
+        assert await harness.result("stop_seen_by_nosy_thread") is True
+        assert set(harness.progress) <= {token}
 
 
 @pytest.mark.parametrize("target", ["wait_async", "wait_async_in_thread"])

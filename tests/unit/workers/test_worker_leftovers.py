@@ -64,13 +64,38 @@ async def test_what_ends_soon_is_no_reason_to_go(harness: Harness, target: str) 
     assert harness.pool.statistics().started == 1
 
 
-@pytest.mark.parametrize("target", ["leave_thread", "leave_stubborn_task", "close_kept_descriptors"])
+@pytest.mark.parametrize(
+    "target",
+    ["leave_thread", "leave_talking_thread", "leave_progress_bar", "leave_stubborn_task", "close_kept_descriptors"],
+)
 async def test_a_worker_that_cannot_be_cleaned_is_replaced(harness: Harness, target: str) -> None:
     first = await harness.result("pid")
     assert (await harness.end(target)).kind is EndingKind.COMPLETED
     await until(lambda: is_gone(first), seconds=2)
     assert await harness.result("pid") != first
     assert harness.pool.statistics().crashed_total == 0
+
+
+async def test_a_thread_left_behind_says_nothing_in_a_later_job(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await harness.end("leave_talking_thread")).kind is EndingKind.COMPLETED
+    token = await harness.start("sleep", 0.1)
+    await harness.ending(token)
+    assert harness.text(token) == ""
+    assert [changes.progress for changes in harness.progress[token]] == [None]
+    assert "the job left behind: thread talker of module tests.unit.workers.mischief" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("target", "modules"),
+    [("leave_progress_bar", ("tqdm",)), ("leave_talking_thread", ("tests.unit",)), ("leave_thread", ("*",))],
+)
+async def test_threads_of_the_modules_named_may_stay(target: str, modules: tuple[str, ...]) -> None:
+    async with running(lasting_threads=modules) as harness:
+        worker = await harness.result("pid")
+        await harness.end(target)
+        assert await harness.result("pid") == worker
 
 
 @pytest.mark.parametrize("target", ["leave_child", "leave_daemon"])
