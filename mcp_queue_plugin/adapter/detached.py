@@ -44,7 +44,7 @@ class DetachedCommands:
             command=command_name,
             options=JobOptions(on_interrupt="fail"),
         )
-        self._engine.adopt(submission, b"{}", f"Command '{command_name}' is running in the server's own process")
+        self._engine.adopt(submission, b"{}", f"Command '{command_name}', run by the server itself")
 
     def publish_result(self, job_id: str, command_name: str, envelope: Mapping[str, Any]) -> None:
         """Record the command's result."""

@@ -15,20 +15,21 @@ from mcp_queue_plugin.commands.base import JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
-from mcp_queue_plugin.model.options import QueueOptions
+from mcp_queue_plugin.model.options import QueueOptions, option_schema
 from mcp_queue_plugin.model.text import storable
 
+
+def _option(name: str, description: str) -> dict[str, Any]:
+    return {**option_schema(name), "description": description}
+
+
 OPTIONS: dict[str, Any] = {
-    "queue": {"type": "string", "description": "The named queue; default: the job type's own", "minLength": 1},
-    "priority": {"type": "integer", "description": "Higher goes first within the queue"},
-    "delay_seconds": {"type": "number", "description": "Not before so many seconds after the start", "minimum": 0},
+    "queue": _option("queue", "The named queue; default: the job type's own"),
+    "priority": _option("priority", "Higher goes first within the queue"),
+    "delay_seconds": _option("delay_seconds", "Not before so many seconds after the start"),
     "run_at": {"type": "string", "description": "Not before this time, ISO 8601 with an offset"},
-    "timeout_seconds": {
-        "type": "number",
-        "description": "How long one attempt may run before it fails with JobTimeout",
-        "exclusiveMinimum": 0,
-    },
-    "max_retries": {"type": "integer", "description": "How often it runs again when it fails", "minimum": 0},
+    "timeout_seconds": _option("timeout_seconds", "How long one attempt may run before it fails with JobTimeout"),
+    "max_retries": _option("max_retries", "How often it runs again when it fails"),
     "idempotency_key": {
         "type": "string",
         "description": "The same key for the same command gives the same job, as long as that is kept",

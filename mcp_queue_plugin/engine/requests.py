@@ -13,7 +13,6 @@ from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.engine import Engine
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Reply
-from mcp_queue_plugin.engine.watch import Watch
 from mcp_queue_plugin.errors import EngineNotRunning, InvalidParameters, ProtocolViolation, QueueError
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending
@@ -33,6 +32,14 @@ class Send(Protocol):
         ...
 
 
+class Wait(Protocol):
+    """What a request waits with, until it can be answered."""
+
+    def cancel(self) -> object:
+        """End the wait without an answer."""
+        ...
+
+
 class Requests:
     """Decodes requests, asks the engine, and answers each under its number."""
 
@@ -40,7 +47,7 @@ class Requests:
         """Answer through ``send``."""
         self._send = send
         self._engine: Engine | None = None
-        self._watches: dict[int, Watch] = {}
+        self._waits: dict[int, Wait] = {}
         """The waits under way, by the number of their request."""
 
     @property
@@ -92,7 +99,7 @@ class Requests:
 
     def answer(self, number: int, answer: Answer | QueueError) -> None:
         """Answer the request of this number with a record, or with an error."""
-        self._watches.pop(number, None)
+        self._waits.pop(number, None)
         if isinstance(answer, QueueError):
             self._send(Verb.ERROR, border.PageReply(number=number), msgspec.json.encode(border.report_of(answer)))
             return
@@ -145,24 +152,23 @@ class Requests:
             reply=self._reply_to(request),
         )
         if watch is not None:
-            self._watches[request.number] = watch
+            self._waits[request.number] = watch
 
     async def call_off(self, frame: Frame) -> None:
-        """CALL_OFF. In turn like STATUS, which it must not overtake."""
-        watch = self._watches.pop(decode(frame.header, border.CallOffNotice).number, None)
-        if watch is not None:
-            watch.cancel()
+        """CALL_OFF. In turn like what it calls off, which it must not overtake."""
+        wait = self._waits.pop(decode(frame.header, border.CallOffNotice).number, None)
+        if wait is not None:
+            wait.cancel()
 
     async def log_page(self, frame: Frame) -> None:
         """LOG. A page that is waited for holds up no other request."""
         request = decode(frame.header, border.LogRequest)
-        page = self._answer_page(
-            request.number, self.engine.reading.log(request.job_id, request.query, request.wait_seconds)
-        )
         if request.wait_seconds is None:
-            await page
-        else:
-            spawn(self.serve_in_turn([(frame, page)]), name="log")
+            await self._answer_log(request)
+            return
+        wait = spawn(self._await_log(frame, request), name="log")
+        self._waits[request.number] = wait
+        wait.add_done_callback(lambda _: self._waits.pop(request.number, None))
 
     async def list_jobs(self, frame: Frame) -> None:
         """LIST."""
@@ -205,6 +211,13 @@ class Requests:
             self.answer(request.number, answer)
 
         return self.engine.reading.placed(reply) if request.with_place else reply
+
+    async def _await_log(self, frame: Frame, request: border.LogRequest) -> None:
+        await self.serve_in_turn([(frame, self._answer_log(request))])
+
+    async def _answer_log(self, request: border.LogRequest) -> None:
+        page = self.engine.reading.log(request.job_id, request.query, request.wait_seconds)
+        await self._answer_page(request.number, page)
 
     async def _answer_page(self, number: int, page: Coroutine[Any, Any, object]) -> None:
         self._send(Verb.PAGE, border.PageReply(number=number), msgspec.json.encode(await page))

@@ -18,6 +18,11 @@ INTERRUPTED = ErrorInfo(
     message="the job was interrupted while it ran, and its on_interrupt option says that it must not run again",
 )
 
+ENDED_WITH_SERVER = ErrorInfo(
+    type="Interrupted",
+    message="the server ran the command itself, and ended before it; whether to call it again is up to the caller",
+)
+
 
 def finish(job: Job, ending: Ending, *, jitter: float, now: float) -> Job:
     """The record of a running job whose attempt ended so.
@@ -58,6 +63,11 @@ def _failed(job: Job, ending: Ending, now: float) -> Job:
     return _replace(job, state=State.FAILED, completed_at=now, error=ending.error, has_result=ending.result is not None)
 
 
+def _interrupted(job: Job, ending: Ending, now: float) -> Job:
+    error = ENDED_WITH_SERVER if job.runs_in_server else INTERRUPTED
+    return _failed(job, _replace(ending, error=error), now)
+
+
 def _ended_by_itself(job: Job, ending: Ending, now: float) -> Job:
     return _replace(
         job,
@@ -72,7 +82,7 @@ def _crashed(job: Job, ending: Ending, now: float) -> Job:
     crashes = job.crashes + 1
     counted = _replace(job, crashes=crashes)
     if job.options.on_interrupt == "fail":
-        return _failed(counted, _replace(ending, error=INTERRUPTED), now)
+        return _interrupted(counted, ending, now)
     if crashes >= job.options.max_crashes:
         return _failed(counted, ending, now)
     return _requeued(counted, now)
@@ -80,7 +90,7 @@ def _crashed(job: Job, ending: Ending, now: float) -> Job:
 
 def _released(job: Job, ending: Ending, now: float) -> Job:
     if job.options.on_interrupt == "fail":
-        return _failed(job, _replace(ending, error=INTERRUPTED), now)
+        return _interrupted(job, ending, now)
     return _requeued(job, now)
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "QueueOptions",
     "decide_options",
     "exception_names",
+    "option_schema",
 ]
 
 
@@ -135,6 +136,13 @@ def decide_options(*layers: QueueOptions, defaults: JobOptions, queues: Collecti
     if options.queue not in queues:
         raise refusal("queue", f"one of the queues ({in_words({'enum': sorted(queues)})})", options.queue)
     return options, key
+
+
+def option_schema(option: str) -> Node:
+    """What an option of ``JobOptions`` may be once it is decided, as JSON Schema: its type and its bounds."""
+    node = _schema()[option]
+    branches = [branch for branch in node.get("anyOf", [node]) if branch.get("type") != "null"]
+    return {key: value for key, value in branches[0].items() if key not in ("default", "x-words")}
 
 
 def _said_by(layer: object) -> dict[str, Any]:

@@ -74,3 +74,5 @@ def test_it_goes_with_its_server(start: StartServer, tmp_path: Path, gate: Gate)
     server.kill()
     record = start(config).ended(job_id)
     assert (record["status"], record["error_info"]["type"]) == ("failed", "Interrupted")
+    assert record["error"].startswith("the server ran the command itself, and ended before it")
+    assert record["description"] == "Command 'hold_in_server', run by the server itself"

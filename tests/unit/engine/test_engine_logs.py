@@ -147,6 +147,18 @@ async def test_a_thousand_clients_wait_for_one_line(client: EngineClient, speake
     assert (found, (await client.health()).waiting_calls) == ({"for all"}, 0)
 
 
+async def test_who_waits_no_longer_costs_nothing(client: EngineClient, speaker: Speaker) -> None:
+    wait = asyncio.create_task(speaker.wait_for())
+    async with asyncio.timeout(10):
+        while not (await client.health()).waiting_calls:
+            pass
+        wait.cancel()
+        while (await client.health()).waiting_calls:
+            pass
+    speaker.say("stdout", "later\n")
+    assert [entry.line for entry in (await speaker.wait_for()).entries] == ["later"]
+
+
 async def test_a_hundred_thousand_lines_are_all_there(client: EngineClient) -> None:
     await run(client, "a", "count", 100_000)
     found = await pages(client, "a", LogQuery())

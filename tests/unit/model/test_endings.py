@@ -9,7 +9,7 @@ import pytest
 
 from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.decide import Moment
-from mcp_queue_plugin.model.endings import INTERRUPTED
+from mcp_queue_plugin.model.endings import ENDED_WITH_SERVER, INTERRUPTED
 from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, ErrorInfo, Job, Token
 from mcp_queue_plugin.model.operations import Changes, Claim, Delete, Ending, EndingKind, Finish, Refusal, Refused, Stop
 from mcp_queue_plugin.model.options import JobOptions
@@ -137,6 +137,12 @@ def test_a_job_whose_process_died_too_often_fails_retries_left_or_not() -> None:
 def test_an_interrupted_job_that_must_not_run_again_fails(kind: EndingKind) -> None:
     found = ended(running(JobOptions(on_interrupt="fail", max_retries=9)), Ending(kind=kind, error=ERROR))
     assert (found.state, found.error) == (State.FAILED, INTERRUPTED)
+
+
+def test_a_command_that_the_server_ran_itself_ends_with_it() -> None:
+    job = msgspec.structs.replace(running(JobOptions(on_interrupt="fail")), job_type=IN_PROCESS_COMMAND)
+    found = ended(job, Ending(kind=EndingKind.RELEASED))
+    assert (found.state, found.error) == (State.FAILED, ENDED_WITH_SERVER)
 
 
 def test_one_that_never_began_may_run_whatever_it_says() -> None:
