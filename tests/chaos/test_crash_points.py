@@ -151,7 +151,7 @@ def recovery_is_repeated(scene: Scene, point: CrashPoint) -> None:
     scene.add("job", seconds=SHORT_SECONDS)
     scene.signed("job")
     scene.arm(point)
-    scene.server.kill()
+    scene.kill()
     scene.start()
     scene.recover()
     assert scene.ended("job") == ("completed", 2)

@@ -94,9 +94,13 @@ class Scene:
 
     def reopen(self) -> None:
         """Kill what is left of the server, and start it again."""
+        self.kill()
+        self.open()
+
+    def kill(self) -> None:
+        """Kill the server, and see everything that it has started go with it."""
         self.server.kill()
         self.server.close()
-        self.open()
 
     def close(self) -> None:
         """End it orderly; nothing of it may be left."""

@@ -55,7 +55,7 @@ class Siege:
             queue_plugin={"durability": "normal", "auto_import_modules": [f"{APP}.signing"], "workers": {"min": 1}},
         )
         self._server: Server | None = None
-        self._started_at = 0.0
+        self._started_at: float | None = None
         self._lost_workers = False
         self.report = Report(seed)
 
@@ -64,7 +64,6 @@ class Siege:
         with ExitStack() as at_end:
             self._start()
             at_end.callback(self._dispose)
-            self._await_health()
             callers = [
                 Caller(self._running.url, f"caller-{number}", f"{self.report.seed}-{number}", str(self._book))
                 for number in range(CALLERS)
@@ -75,6 +74,7 @@ class Siege:
             for number, kill in enumerate(schedule(self.report.seed, kills), 1):
                 self._tell(f"kill {number} of {kills}: {kill}")
                 self._strike(kill)
+            self._await_health()
             for caller in callers:
                 caller.end()
             self._judge(callers)
@@ -86,15 +86,13 @@ class Siege:
         return self._server
 
     def _strike(self, kill: Kill) -> None:
-        self.report.kills[kill.victim] += 1
-        if kill.at_start:
-            self._kill_server()
-            self._start()
+        if not kill.at_start:
+            self._await_health()
         time.sleep(kill.after_seconds)
+        self.report.kills[kill.victim] += 1
         if kill.victim == "server":
             self._kill_server()
             self._start()
-            self._await_health()
         else:
             self._kill_below(kill.victim)
 
@@ -136,7 +134,9 @@ class Siege:
     def _await_health(self) -> None:
         with self._noted("did not come back"):
             self._running.wait_until_ready()
-            self.report.start_seconds.append(time.monotonic() - self._started_at)
+            if self._started_at is not None:
+                self.report.start_seconds.append(time.monotonic() - self._started_at)
+                self._started_at = None
             health = self._running.health()
             assert health["status"] == "healthy", health["issues"]
 
