@@ -50,7 +50,7 @@ async def test_an_idle_worker_is_replaced_as_soon_as_its_successor_is_ready() ->
         await until(lambda: is_gone(first))
         assert harness.pool.free() == 1
         assert harness.pool.statistics().recycled_total == 1
-        assert pending_timers() == []
+        await until(lambda: pending_timers() == [])
 
 
 async def test_a_busy_worker_is_replaced_when_its_job_is_over_and_runs_no_other_beside_it() -> None:
