@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import psutil
 
+from mcp_queue_plugin.cli.kinds import processes_by_kind
 from mcp_queue_plugin.errors import QueueError
 
 if TYPE_CHECKING:
@@ -67,10 +69,10 @@ class Load:
     async def cost(self, seconds: float) -> Cost:
         """Measure for so long what jobs cost."""
         begin, done = time.perf_counter(), self.done
-        all_cpu, engine_cpu = self._cpu_seconds()
+        all_cpu, engine_cpu = _cpu_seconds()
         await asyncio.sleep(seconds)
         jobs = max(1, self.done - done)
-        all_cpu_after, engine_cpu_after = self._cpu_seconds()
+        all_cpu_after, engine_cpu_after = _cpu_seconds()
         return Cost(
             jobs_per_second=jobs / (time.perf_counter() - begin),
             cpu_us_per_job=(all_cpu_after - all_cpu) / jobs * 1e6,
@@ -83,13 +85,6 @@ class Load:
         while self.done < jobs:
             self._mark_reached.clear()
             await self._mark_reached.wait()
-
-    def _cpu_seconds(self) -> tuple[float, float]:
-        """The CPU time so far of this process and all that it has started, and of the engine's process."""
-        here = psutil.Process()
-        used = {process.pid: process.cpu_times() for process in (here, *here.children(recursive=True))}
-        seconds = {pid: times.user + times.system for pid, times in used.items()}
-        return sum(seconds.values()), seconds.get(self._manager.engine.pid or 0, 0.0)
 
     async def _call(self, queue: str) -> None:
         has_called = False
@@ -104,6 +99,16 @@ class Load:
             self.done += 1
             if self.done == self._mark:
                 self._mark_reached.set()
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """The CPU time so far of this process and all below it, and of the engine's process alone."""
+    used: defaultdict[str, float] = defaultdict(float)
+    for kind, process in processes_by_kind():
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used[kind] += times.user + times.system
+    return sum(used.values()), used["engine"]
 
 
 async def submit_noop(manager: QueueManagerIntegration, queue: str) -> str:

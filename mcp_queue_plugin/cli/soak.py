@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 import psutil
 
 from mcp_queue_plugin.cli.bench_load import Load
+from mcp_queue_plugin.cli.kinds import processes_by_kind
 from mcp_queue_plugin.model.growth import Sample, Trend, trend_of
 
 SAMPLES = 100
-
-PROGRAMS = {"mcp_queue_plugin.engine.host": "engine", "mcp_queue_plugin.workers.child": "worker"}
-"""The kinds of processes below a server, by the module that they run."""
 
 TOLERANCES = {"descriptors": 2.0, "threads": 2.0, "rss_bytes": 4.0 * 1024 * 1024}
 """How much each may grow after the warm-up without being called growth."""
@@ -75,27 +74,13 @@ def trends_of(samples: list[tuple[int, dict[str, Holding]]]) -> dict[str, dict[s
 
 
 def _holdings() -> dict[str, Holding]:
-    here = psutil.Process()
-    holdings: dict[str, Holding] = {"server": _holding_of(here)}
-    for process in here.children(recursive=True):
-        try:
-            kind, holding = PROGRAMS.get(_module_of(process)), _holding_of(process)
-        except psutil.NoSuchProcess:
-            # A worker that has just been replaced.
-            continue
-        if kind is not None:
+    holdings: dict[str, Holding] = {}
+    for kind, process in processes_by_kind():
+        # A worker may just have been replaced.
+        with suppress(psutil.NoSuchProcess):
+            holding = Holding(process.num_fds(), process.num_threads(), process.memory_info().rss)
             holdings[kind] = Holding(*map(max, holding, holdings.get(kind, holding)))
     return holdings
-
-
-def _holding_of(process: psutil.Process) -> Holding:
-    return Holding(process.num_fds(), process.num_threads(), process.memory_info().rss)
-
-
-def _module_of(process: psutil.Process) -> str:
-    """The module that ``python -m`` runs there."""
-    words = process.cmdline()
-    return words[words.index("-m") + 1] if "-m" in words[:-1] else ""
 
 
 def in_words(soaked: Soak) -> Iterator[str]:

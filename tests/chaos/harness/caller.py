@@ -185,7 +185,10 @@ class Caller(threading.Thread):
             return Answer(reply["result"].get("data") or reply["result"])
         code = (error.get("data") or {}).get("domain_code")
         assert code, f"{method} of {params} was answered with {error}"
-        return None if code == "ENGINE_UNAVAILABLE" else Answer({}, code)
+        if code != "ENGINE_UNAVAILABLE":
+            return Answer({}, code)
+        self._over.wait(LONGEST_PAUSE_SECONDS)
+        return None
 
     def _latest(self) -> Promise | None:
         known = [promise for promise in list(self.promises.values())[-LATEST_JOBS:] if promise.acknowledged]

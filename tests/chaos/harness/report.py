@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 
@@ -13,7 +13,8 @@ class Report:
 
     seed: int
     kills: Counter[str] = field(default_factory=Counter)
-    start_seconds: list[float] = field(default_factory=list)
+    back_after_seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """How long it took from each kill until the queue was healthy again, by who was killed."""
     acknowledged: int = 0
     jobs: Counter[str] = field(default_factory=Counter)
     runs: int = 0
@@ -22,11 +23,14 @@ class Report:
     def __str__(self) -> str:
         kills = ", ".join(f"{count} of a {victim}" for victim, count in sorted(self.kills.items()))
         jobs = ", ".join(f"{count} {status}" for status, count in sorted(self.jobs.items()))
-        starts = sorted(self.start_seconds)
+        back = (
+            f"{victim} {statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s"
+            for victim, seconds in sorted(self.back_after_seconds.items())
+        )
         lines = [
             f"seed {self.seed}: {self.kills.total()} kills ({kills})",
             f"{self.acknowledged} acknowledgements, {self.runs} runs; in the end {jobs}",
-            f"{len(starts)} starts, healthy after {statistics.median(starts):.1f} s; the slowest {starts[-1]:.1f} s",
+            f"healthy again after the kill of: {'; '.join(back)} (median, longest)",
             f"{len(self.violations)} violations",
             *self.violations,
         ]

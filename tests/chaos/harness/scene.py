@@ -16,7 +16,6 @@ from tests.acceptance.harness.server import GONE_SECONDS, START_SECONDS, Server
 from tests.acceptance.harness.waiting import until
 from tests.chaos.harness.book import read_book
 
-WORKER_PROGRAM = "mcp_queue_plugin.workers.child"
 RETENTION_SECONDS = 1
 
 
@@ -35,7 +34,6 @@ class Scene:
         )
         self._environment: dict[str, str] = {}
         self._process = ""
-        self._workers: set[int] = set()
         self.server: Server
 
     def arm(self, point: CrashPoint, count: int = 1) -> None:
@@ -51,7 +49,7 @@ class Scene:
         """Start it and wait until it serves."""
         self.start()
         self.server.wait_until_ready()
-        until(self._warm, "a worker is ready", START_SECONDS)
+        until(self._is_well, "a worker is ready", START_SECONDS)
 
     def add(
         self, job_id: str, command: str = "sign", *, start: bool = True, delay_seconds: float = 0, **params: Any
@@ -84,18 +82,10 @@ class Scene:
         until(lambda: not self._fuse.exists(), "the crash")
         if self._process == "server":
             assert self.server.process.wait(GONE_SECONDS) == -signal.SIGKILL
-            self.reopen()
-        elif self._process == "engine":
-            self.reopen()
-        else:
-            assert self.server.process.poll() is None, self.server.log_text()
-        until(self._warm, "a worker is ready", START_SECONDS)
-        assert self.server.health()["status"] == "healthy"
-
-    def reopen(self) -> None:
-        """Kill what is left of the server, and start it again."""
-        self.kill()
-        self.open()
+            self.kill()
+            self.open()
+        assert self.server.process.poll() is None, self.server.log_text()
+        until(self._is_well, "a worker is ready", START_SECONDS)
 
     def kill(self) -> None:
         """Kill the server, and see everything that it has started go with it."""
@@ -134,5 +124,7 @@ class Scene:
         error = reply.get("error") or reply["result"].get("error") or {}
         return (error.get("data") or {}).get("domain_code") == "JOB_NOT_FOUND"
 
-    def _warm(self) -> bool:
-        return bool(self.server.worker_pids())
+    def _is_well(self) -> bool:
+        reply = self.server.rpc("queue_health", {})
+        health = {} if "error" in reply else reply["result"].get("data", {})
+        return health.get("status") == "healthy" and bool(health["workers"]["pids"])

@@ -9,7 +9,7 @@ LONGEST_LIFE_SECONDS = 1.0
 LONGEST_START_SECONDS = 2.5
 KILLS_AT_START = 0.25
 
-VICTIMS = {"server": 6, "worker": 2}
+VICTIMS = {"server": 5, "warden": 1, "engine": 2, "worker": 2}
 """Who can be killed, and how often in so many times."""
 
 

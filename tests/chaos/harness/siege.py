@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from mcp_queue_plugin.cli.kinds import PROGRAMS
 from tests.acceptance.harness import processes
 from tests.acceptance.harness.configuration import APP, write_configuration
 from tests.acceptance.harness.server import GONE_SECONDS, Server
@@ -29,13 +30,15 @@ from tests.chaos.harness.verdict import broken_promises
 CALLERS = 4
 WORKERS = 3
 SETTLED_SECONDS = 120.0
+HEALTHY_SECONDS = 30.0
 PAGE = 1000
 
-PROGRAMS = {"worker": "mcp_queue_plugin.workers.child"}
-"""By which part of its command line each victim but the server is known."""
-
-EXPECTED_ERRORS = re.compile(r"A worker did not start: .*(was killed by SIGKILL|SIGTERM)")
-"""What a server may complain of when its worker is killed before it is ready."""
+EXPECTED_ERRORS = {
+    "worker": re.compile(r"A worker did not start: .* was killed by SIGKILL"),
+    "engine": re.compile(r"The queue's engine is gone\. |The queue's engine could not be started again: "),
+    "warden": re.compile(r"The queue's engine is gone\. |The queue's engine could not be started again: "),
+}
+"""What a server complains of when one of its processes is killed, by which that was."""
 
 ERROR_LINE = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) |^Traceback ", re.MULTILINE)
 
@@ -55,8 +58,10 @@ class Siege:
             queue_plugin={"durability": "normal", "auto_import_modules": [f"{APP}.signing"], "workers": {"min": 1}},
         )
         self._server: Server | None = None
-        self._started_at: float | None = None
-        self._lost_workers = False
+        self._struck_at = time.monotonic()
+        self._coming_back: str | None = None
+        """Who has been killed, as long as the queue is not well again."""
+        self._lost: set[str] = set()
         self.report = Report(seed)
 
     def run(self, kills: int) -> Report:
@@ -90,6 +95,7 @@ class Siege:
             self._await_health()
         time.sleep(kill.after_seconds)
         self.report.kills[kill.victim] += 1
+        self._struck_at = time.monotonic()
         if kill.victim == "server":
             self._kill_server()
             self._start()
@@ -107,14 +113,10 @@ class Siege:
         server.close()
 
     def _kill_below(self, victim: str) -> None:
-        program = PROGRAMS[victim]
-        pids = sorted(pid for pid, line in self._running.processes().items() if program in line)
-        if not pids:
-            self._tell(f"  there is no {victim} now")
-            return
-        pid = self._chance.choice(pids)
+        self._coming_back = victim
+        pid = self._chance.choice(until(lambda: self._pids_of(victim), f"there is a {victim}", HEALTHY_SECONDS))
         family = _family(pid)
-        self._lost_workers = True
+        self._lost.add(victim)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         with self._noted("orphans"):
@@ -126,19 +128,22 @@ class Siege:
         with self._noted("ended with its " + victim):
             assert self._running.process.poll() is None, self._running.log_text()[-2000:]
 
+    def _pids_of(self, kind: str) -> list[int]:
+        (program,) = (program for program in PROGRAMS if PROGRAMS[program] == kind)
+        return sorted(pid for pid, line in self._running.processes().items() if program in line)
+
     def _start(self) -> None:
-        self._lost_workers = False
-        self._started_at = time.monotonic()
+        self._lost.clear()
+        self._coming_back = "server"
         self._server = Server(self._config)
 
     def _await_health(self) -> None:
         with self._noted("did not come back"):
             self._running.wait_until_ready()
-            if self._started_at is not None:
-                self.report.start_seconds.append(time.monotonic() - self._started_at)
-                self._started_at = None
-            health = self._running.health()
-            assert health["status"] == "healthy", health["issues"]
+            until(self._is_healthy, "the queue is healthy", HEALTHY_SECONDS)
+        if self._coming_back is not None:
+            self.report.back_after_seconds[self._coming_back].append(time.monotonic() - self._struck_at)
+            self._coming_back = None
 
     def _dispose(self) -> None:
         with self._noted("no orderly end"):
@@ -149,7 +154,7 @@ class Siege:
         log = server.log_text()
         for found in ERROR_LINE.finditer(log):
             line = log[found.start() :].split("\n", 1)[0]
-            if not (self._lost_workers and EXPECTED_ERRORS.search(line)):
+            if not any(EXPECTED_ERRORS[victim].search(line) for victim in self._lost):
                 self.report.violations.append(f"in the log: {log[found.start() : found.start() + 2000]}")
 
     def _judge(self, callers: list[Caller]) -> None:
@@ -164,6 +169,10 @@ class Siege:
         self.report.runs = len(runs)
         self.report.jobs.update(end.status for end in last.values())
         self.report.violations += broken_promises(promises, last, runs)
+
+    def _is_healthy(self) -> bool:
+        reply = self._running.rpc("queue_health", {})
+        return "error" not in reply and reply["result"].get("data", {}).get("status") == "healthy"
 
     def _is_settled(self) -> bool:
         health = self._running.health()

@@ -57,7 +57,7 @@ def test_a_soak_watches_every_kind_of_process(tmp_path: Path) -> None:
     soaked = json.loads(done.stdout)
     assert soaked["jobs"] >= 600
     assert (soaked["growing"], soaked["workers"], soaked["pending"]) == ([], 1, 20)
-    assert soaked["processes"].keys() == {"server", "engine", "worker"}
+    assert soaked["processes"].keys() == {"server", "warden", "engine", "worker"}
     for trends in soaked["processes"].values():
         assert trends.keys() == {"descriptors", "threads", "rss_bytes"}
         for trend in trends.values():
