@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.engine.client import EngineClient
@@ -21,6 +21,13 @@ from mcp_queue_plugin.model.options import JobOptions
 logger = logging.getLogger(__name__)
 
 
+class _Running(NamedTuple):
+    """A command that runs. The task is here so that somebody holds it: a loop does not."""
+
+    command_name: str
+    run_task: asyncio.Future[Any] | None
+
+
 class DetachedCommands:
     """The running ones, by job id, and how to cancel those that may be cancelled."""
 
@@ -28,23 +35,25 @@ class DetachedCommands:
         """Record them in ``engine``."""
         self._engine = engine
         self._cancellable: dict[str, asyncio.Future[Any]] = {}
-        self._running: dict[str, asyncio.Future[Any] | None] = {}
+        self._running: dict[str, _Running] = {}
 
     def register(
         self, job_id: str, command_name: str, run_task: asyncio.Future[Any] | None, *, cancellable: bool
     ) -> None:
         """Record a command that is running; ``run_task`` is kept alive until it has ended."""
-        self._running[job_id] = run_task
+        self._running[job_id] = _Running(command_name, run_task)
         if cancellable and run_task is not None:
             self._cancellable[job_id] = run_task
-        submission = Submission(
-            job_id=job_id,
-            job_type=IN_PROCESS_COMMAND,
-            target=IN_PROCESS_COMMAND,
-            command=command_name,
-            options=JobOptions(on_interrupt="fail"),
-        )
-        self._engine.adopt(submission, b"{}", f"Command '{command_name}', run by the server itself")
+        self._record(job_id, command_name)
+
+    def job_ids(self) -> tuple[str, ...]:
+        """The commands that run now."""
+        return tuple(self._running)
+
+    def record_again(self) -> None:
+        """Record every running command with an engine that is new, should the one before it not have done so."""
+        for job_id, running in tuple(self._running.items()):
+            self._record(job_id, running.command_name)
 
     def publish_result(self, job_id: str, command_name: str, envelope: Mapping[str, Any]) -> None:
         """Record the command's result."""
@@ -66,6 +75,16 @@ class DetachedCommands:
         if task is not None:
             task.get_loop().call_soon_threadsafe(task.cancel)
 
+    def _record(self, job_id: str, command_name: str) -> None:
+        submission = Submission(
+            job_id=job_id,
+            job_type=IN_PROCESS_COMMAND,
+            target=IN_PROCESS_COMMAND,
+            command=command_name,
+            options=JobOptions(on_interrupt="fail"),
+        )
+        self._engine.adopt(submission, b"{}", f"Command '{command_name}', run by the server itself")
+
     def _end(
         self,
         job_id: str,
@@ -75,7 +94,7 @@ class DetachedCommands:
         message: str | None = None,
         document: dict[str, Any] | None = None,
     ) -> None:
-        if self._running.pop(job_id, _UNKNOWN) is _UNKNOWN:
+        if self._running.pop(job_id, None) is None:
             return
         self._cancellable.pop(job_id, None)
         try:
@@ -86,9 +105,6 @@ class DetachedCommands:
             self._engine.end_adopted(job_id, kind, description, error=message, result=result)
         except EngineNotRunning:
             logger.warning("The queue has stopped before job %s ended in the server: %s", job_id, description)
-
-
-_UNKNOWN = object()
 
 
 def _wrapper(job_id: str, command_name: str, envelope: Mapping[str, Any], status: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mcp_queue_plugin.store.sqlite.ownership import read_owner
+
 logger = logging.getLogger(__name__)
 
 # Between making its lock file and signing it a store's owner is not to be disturbed; it takes far less than this.
@@ -74,8 +76,11 @@ def _remove_if_left(store: Path, *, is_young: bool) -> None:
             _remove(store)
         return
     try:
-        is_signed = os.fstat(descriptor).st_size > 0
-        if is_signed or not is_young:
+        owner = read_owner(descriptor)
+        if owner is not None and owner.is_alive:
+            # It has lost its engine, or is about to end, and sees to its store itself.
+            return
+        if owner is not None or not is_young:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(store)
     except BlockingIOError:

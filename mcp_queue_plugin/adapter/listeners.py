@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from mcp_queue_plugin.adapter.bridge.worker import queued_commands
 from mcp_queue_plugin.adapter.job_types import unresolvable_job_types
@@ -16,13 +17,29 @@ logger = logging.getLogger(__name__)
 TerminalListener = Callable[[str], None]
 
 
+class InProcess(Protocol):
+    """The jobs that run in the server's own process."""
+
+    def job_ids(self) -> tuple[str, ...]:
+        """Those that run now."""
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel one."""
+        ...
+
+    def record_again(self) -> None:
+        """Record all that run in an engine that is new."""
+        ...
+
+
 class EngineListener(ClientEvents):
     """Passes ends of jobs to terminal listeners, and says aloud what workers lack."""
 
-    def __init__(self, on_stop_adopted: Callable[[str], None]) -> None:
-        """Pass stops of jobs that run in the server to ``on_stop_adopted``."""
+    def __init__(self, in_process: Callable[[], InProcess]) -> None:
+        """Speak with what ``in_process`` answers about the jobs that run in the server."""
         self._terminal: list[TerminalListener] = []
-        self._cancel = on_stop_adopted
+        self._in_process = in_process
 
     def add(self, listener: TerminalListener) -> None:
         """Call ``listener`` with the id of each job that ends."""
@@ -48,7 +65,15 @@ class EngineListener(ClientEvents):
 
     def on_stop_adopted(self, job_id: str) -> None:
         """Pass the stop on."""
-        self._cancel(job_id)
+        self._in_process().cancel(job_id)
+
+    def jobs_in_process(self) -> tuple[str, ...]:
+        """Those that run now."""
+        return self._in_process().job_ids()
+
+    def on_revived(self) -> None:
+        """Record again what a lost engine may not have recorded."""
+        self._in_process().record_again()
 
     def on_ready(self, ready: Ready) -> None:
         """Warn of everything that the server knows and its workers do not."""

@@ -26,7 +26,7 @@ class RunningQueue:
         """A queue with these settings that does not run yet."""
         self.settings = settings
         self.capabilities: Capabilities | None = None
-        self._listener = EngineListener(self._on_stop_adopted)
+        self._listener = EngineListener(lambda: self._detached)
         self.engine = EngineClient(self._listener)
         self._detached = DetachedCommands(self.engine)
         self.default_options = JobOptions(
@@ -107,6 +107,3 @@ class RunningQueue:
             queues=self.queue_rules,
         )
         return submission_of(job_class, job_id, params, decided, idempotency_key)
-
-    def _on_stop_adopted(self, job_id: str) -> None:
-        self._detached.cancel(job_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mcp_queue_plugin.errors import QueueError
@@ -19,6 +19,7 @@ from mcp_queue_plugin.model.operations import (
     Outcome,
     OutcomeCallback,
 )
+from mcp_queue_plugin.model.states import RUNNING_STATES, State
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,19 @@ class AdoptedJobs:
         self._adopting: dict[str, asyncio.Event] = {}
         """Set once the record is committed, or refused."""
 
+    def restore(self, jobs: Iterable[Job | None]) -> None:
+        """Take over those that run on in the server after the engine before this one was lost."""
+        for job in jobs:
+            if job is not None and job.runs_in_server and job.state in RUNNING_STATES:
+                self._jobs[job.job_id] = job
+                if job.state is State.STOPPING:
+                    self._events.on_stop_adopted(job)
+
     def adopt(self, operation: Adopt) -> None:
-        """Record a job that has just begun."""
+        """Record a job that has just begun; one that is recorded already is passed over."""
         job_id = operation.submission.job_id
+        if job_id in self._jobs or job_id in self._adopting:
+            return
         self._adopting.setdefault(job_id, asyncio.Event())
         self._submit(operation, lambda outcome: self._on_adopted(job_id, outcome))
 

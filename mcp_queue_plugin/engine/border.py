@@ -67,10 +67,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenRequest(Request, frozen=True, kw_only=True):
-    """OPEN: build the engine and open its store."""
+    """OPEN: build the engine and open its store.
+
+    ``takes_over`` says that it takes the place of an engine that was lost. The jobs ``in_process`` run on in the server
+    meanwhile.
+    """
 
     options: EngineOptions
     server_pid: int
+    takes_over: bool = False
+    in_process: tuple[str, ...] = ()
 
 
 class WarmUpRequest(Request, frozen=True, kw_only=True):

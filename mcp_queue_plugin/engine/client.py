@@ -48,7 +48,7 @@ class EngineClient:
 
     async def warm_up(self, setup: Setup) -> None:
         """Start workers that are set up by ``setup`` and begin to run jobs."""
-        await self._connection.ask(Verb.WARM_UP, lambda number: border.WarmUpRequest(number=number, setup=setup))
+        await self._connection.warm_up(setup)
 
     async def close(self, timeout_seconds: float) -> None:
         """End the engine orderly; see ``Connection.close``."""

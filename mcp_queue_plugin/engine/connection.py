@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -17,10 +18,14 @@ from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.channel import Channel
 from mcp_queue_plugin.engine.notices import ClientEvents, deliver
 from mcp_queue_plugin.engine.process import EngineProcess
+from mcp_queue_plugin.engine.revival import Revival
 from mcp_queue_plugin.engine.values import EngineOptions
 from mcp_queue_plugin.errors import EngineLost, EngineNotRunning, EngineStartFailed, QueueError
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.protocol import Frame, decode, encode
+from mcp_queue_plugin.workers.protocol import Frame, Setup, decode, encode
+
+REPEATABLE = frozenset({Verb.STATUS, Verb.LOG, Verb.LIST, Verb.HEALTH, Verb.WARM_UP})
+"""What is asked once more when an engine is lost before it has answered: it changes nothing."""
 
 CLOSE_EXTRA_SECONDS = 45.0
 """Beyond the time for running jobs: for killing what does not end, for the last commits and for closing the store."""
@@ -34,7 +39,7 @@ class Connection:
     """The engine's process and the socket to it. The socket lives on a home loop; other loops and threads pass to it.
 
     When the home loop is not running any more, the loop of the next call becomes the home: an application may start the
-    queue on one loop and go on with another.
+    queue on one loop and go on with another. An engine that is lost is started again, on the same store.
     """
 
     def __init__(self, events: ClientEvents) -> None:
@@ -47,12 +52,18 @@ class Connection:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Frame]] = {}
         self._in_use = False
-        """Opened, and not asked to close yet."""
+        """Opened, and neither lost nor asked to close yet."""
+        self._options: EngineOptions | None = None
+        self._setup: Setup | None = None
+        self._lost: EngineProcess | None = None
+        self._revival = Revival(self._revive)
+        self._held: list[bytes] = []
+        """What was posted while the engine was lost."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the engine is there to be asked."""
-        return self._in_use
+        """Whether the engine is there to be asked, or will be soon."""
+        return self._in_use or self._revival.active
 
     @property
     def pid(self) -> int | None:
@@ -66,29 +77,17 @@ class Connection:
             StoreError: the store cannot be used.
             EngineStartFailed: the process did not come up; the message carries its standard error.
         """
-        self._forget(EngineLost())
-        self._process = process = EngineProcess.spawn()
-        self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
-        try:
-            async with asyncio.timeout(options.workers.start_timeout_seconds):
-                frame = await self._exchange(
-                    Verb.OPEN,
-                    lambda number: border.OpenRequest(number=number, options=options, server_pid=os.getpid()),
-                )
-        except TimeoutError as error:
-            raise self._start_failed(f"it did not answer within {options.workers.start_timeout_seconds:g} s") from error
-        except EngineLost as error:
-            raise self._start_failed("its process ended") from error
-        except BaseException:
-            self._forget(EngineLost())
-            raise
-        self._in_use = True
-        return decode(frame.header, border.OpenedReply).capabilities
+        self._options, self._setup = options, None
+        return await self._open(options, takes_over=False, in_process=())
+
+    async def warm_up(self, setup: Setup) -> None:
+        """Start workers that are set up by ``setup`` and begin to run jobs."""
+        self._setup = setup
+        await self.ask(Verb.WARM_UP, partial(_warm_up_request, setup))
 
     async def close(self, timeout_seconds: float) -> None:
         """End the engine: running jobs get ``timeout_seconds``, then go back to the queue. No process is left."""
-        if self._process is None:
-            return
+        self._revival.end()
         try:
             if self._in_use:
                 self._in_use = False
@@ -107,9 +106,14 @@ class Connection:
         Raises:
             QueueError: what the engine answered, or that it is not there to answer.
         """
-        if not self._in_use:
-            raise EngineNotRunning
-        return await self._exchange(verb, request, payload)
+        while True:
+            if not self._in_use:
+                await self._revival.wait()
+            try:
+                return await self._exchange(verb, request, payload)
+            except EngineLost:
+                if verb not in REPEATABLE:
+                    raise
 
     def post(self, verb: Verb, notice: object, payload: bytes = b"") -> None:
         """Send what is not answered; callable from any thread.
@@ -117,9 +121,62 @@ class Connection:
         Raises:
             EngineNotRunning: the engine is not there.
         """
-        if not self._in_use:
+        frame = encode(verb, notice, payload)
+        if self._in_use:
+            self._send(frame)
+        elif self._revival.active:
+            self._held.append(frame)
+        else:
             raise EngineNotRunning
-        self._send(encode(verb, notice, payload))
+
+    async def _open(self, options: EngineOptions, *, takes_over: bool, in_process: tuple[str, ...]) -> Capabilities:
+        self._forget(EngineLost())
+        self._process = process = EngineProcess.spawn()
+        self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
+        server_pid = os.getpid()
+        try:
+            async with asyncio.timeout(options.workers.start_timeout_seconds):
+                frame = await self._exchange(
+                    Verb.OPEN,
+                    lambda number: border.OpenRequest(
+                        number=number,
+                        options=options,
+                        server_pid=server_pid,
+                        takes_over=takes_over,
+                        in_process=in_process,
+                    ),
+                )
+        except TimeoutError as error:
+            raise self._start_failed(f"it did not answer within {options.workers.start_timeout_seconds:g} s") from error
+        except EngineLost as error:
+            raise self._start_failed("its process ended") from error
+        except BaseException:
+            self._forget(EngineLost())
+            raise
+        self._in_use = True
+        return decode(frame.header, border.OpenedReply).capabilities
+
+    async def _revive(self) -> None:
+        """Start a lost engine again: the jobs that it ran are recovered by the store, as after a crash of the server.
+
+        Raises:
+            QueueError: it does not start.
+        """
+        assert self._options is not None
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            # In a thread: its warden may take a moment to end what jobs have left, before anything runs again.
+            logger.critical("The queue's engine is gone. %s", await asyncio.to_thread(lost.bury))
+        await self._open(self._options, takes_over=True, in_process=self._events.jobs_in_process())
+        if self._setup is not None:
+            await self._exchange(Verb.WARM_UP, partial(_warm_up_request, self._setup))
+        if not self._in_use:
+            raise EngineLost
+        held, self._held = self._held, []
+        for frame in held:
+            self._send(frame)
+        logger.warning("The queue's engine was started again")
+        self._events.on_revived()
 
     async def _exchange(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Frame:
         number = next(self._numbers)
@@ -192,8 +249,10 @@ class Connection:
             # At the start and at the end somebody waits for the process, and tells what became of it.
             self._fail_waiting(EngineLost())
             return
-        logger.critical("The queue's engine is gone: %s", self._process.describe_end())
-        self._forget(EngineLost())
+        self._lost, self._process, self._in_use = self._process, None, False
+        # First: who learns of the loss finds that the engine is coming back.
+        self._revival.begin()
+        self._disconnect(EngineLost())
         self._events.on_lost()
 
     def _start_failed(self, reason: str) -> EngineStartFailed:
@@ -210,14 +269,24 @@ class Connection:
 
     def _forget(self, error: QueueError) -> None:
         """Let go of the process and its socket; who still waits gets ``error``."""
+        self._disconnect(error)
+        ended = (self._process, self._lost)
+        self._process = self._lost = None
+        for process in ended:
+            if process is not None:
+                process.end()
+
+    def _disconnect(self, error: QueueError) -> None:
         self._in_use = False
         self._fail_waiting(error)
-        channel, process = self._channel, self._process
-        self._channel = self._process = self._home = None
+        channel = self._channel
+        self._channel = self._home = None
         if channel is not None:
             channel.close()
-        if process is not None:
-            process.end()
+
+
+def _warm_up_request(setup: Setup, number: int) -> border.WarmUpRequest:
+    return border.WarmUpRequest(number=number, setup=setup)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

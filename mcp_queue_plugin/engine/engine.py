@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
@@ -78,16 +78,20 @@ class Engine:
         """The verbs that look and wait."""
         self._stopping = Stopping(self._committer.submit, self._adopted, self._dispatcher, self.reading, leaving)
 
-    async def open(self) -> Capabilities:
-        """Open and recover the store.
+    async def open(self, in_process: Collection[str] = ()) -> Capabilities:
+        """Open and recover the store. The jobs ``in_process`` run on in the server, which has lost another engine.
 
         Raises:
             StoreError: the store cannot be used; see ``JobStore.open``.
         """
-        recovered = await self._store.open()
+        recovered = await self._store.open(in_process)
         interrupted = sum(job.state is not State.SCHEDULED for job in recovered)
         if interrupted:
             logger.warning("Recovered %d jobs that were running when their server ended", interrupted)
+        for job in recovered:
+            if job.state in ENDED_STATES:
+                self._events.on_ended(job)
+        self._adopted.restore([await self._store.get(job_id) for job_id in in_process])
         await self._lanes.open(self._clock(), time.monotonic())
         await self._scheduler.open()
         self._committer.start()

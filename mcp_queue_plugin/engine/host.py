@@ -1,7 +1,8 @@
-"""The engine's own process: it serves the border, and as warden it is the ancestor of everything that jobs start.
+"""The engine's own process: it serves the border, and owns the store and the workers.
 
-It ends when its server asks for it, and at once when its server is gone, taking every descendant with it. Ctrl-C and
-termination signals are its server's business; it ignores them.
+Run as ``python -m mcp_queue_plugin.engine.host FD PID``: the border's file descriptor, and the warden's process id. It
+ends when its server asks for it, and at once when its server or its warden is gone, taking every descendant with it.
+Ctrl-C and termination signals are its server's business; it ignores them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import traceback
 from typing import Any
 
 from mcp_queue_plugin.engine.service import Service
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers import orphans
+
+ERROR_EXIT_CODE = 70
+WARDEN_GONE_EXIT_CODE = 71
 
 
 class BorderLogHandler(logging.Handler):
@@ -32,20 +36,21 @@ class BorderLogHandler(logging.Handler):
         self._service.log(record.levelno, record.name, self.format(record))
 
 
-def main() -> None:
-    """Run the process; the one argument is the number of the border's file descriptor."""
+def main(border_fd: int, warden_pid: int) -> None:
+    """Run the process to its end."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A handler and not SIG_IGN, which the workers would inherit.
         signal.signal(number, lambda _number, _frame: None)
-    warden.become_subreaper()
-    sock = socket.socket(fileno=int(sys.argv[1]))
+    orphans.become_subreaper()
+    sock = socket.socket(fileno=border_fd)
     try:
-        asyncio.run(_serve(sock))
+        asyncio.run(_serve(sock, warden_pid))
     finally:
-        warden.kill_descendants_of_self()
+        orphans.kill_descendants_of_self()
 
 
-async def _serve(sock: socket.socket) -> None:
+async def _serve(sock: socket.socket, warden_pid: int) -> None:
+    _watch_warden(warden_pid)
     service = Service(sock)
     root = logging.getLogger()
     root.addHandler(BorderLogHandler(service))
@@ -55,15 +60,26 @@ async def _serve(sock: socket.socket) -> None:
     await service.run()
 
 
+def _watch_warden(pid: int) -> None:
+    # The descriptor stays open as long as the process: the loop watches it.
+    warden = os.pidfd_open(pid)
+    asyncio.get_running_loop().add_reader(warden, _end_at_once, WARDEN_GONE_EXIT_CODE)
+
+
 def _end_on_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
     sys.stderr.write(f"{context['message']}\n")
     if isinstance(error, BaseException):
         traceback.print_exception(error)
     sys.stderr.flush()
-    warden.kill_descendants_of_self()
-    os._exit(70)
+    _end_at_once(ERROR_EXIT_CODE)
+
+
+def _end_at_once(exit_code: int) -> None:
+    """Leave with all below this process, as if killed: whoever opens the store next recovers it."""
+    orphans.kill_descendants_of_self()
+    os._exit(exit_code)
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]), int(sys.argv[2]))

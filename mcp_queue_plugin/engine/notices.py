@@ -25,7 +25,14 @@ class ClientEvents:
         """The first worker of a generation is ready."""
 
     def on_lost(self) -> None:
-        """The engine's process is gone, unasked."""
+        """The engine's process is gone, unasked; it is started again."""
+
+    def on_revived(self) -> None:
+        """The engine is back after a loss, and has recovered its jobs."""
+
+    def jobs_in_process(self) -> tuple[str, ...]:
+        """The ids of the jobs that run in the server's own process: the loss of the engine is no end for them."""
+        return ()
 
 
 def deliver(events: ClientEvents, frame: Frame) -> bool:

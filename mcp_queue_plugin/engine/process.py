@@ -11,17 +11,17 @@ from contextlib import ExitStack
 from typing import IO
 
 from mcp_queue_plugin.errors import EngineStartFailed
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers import orphans
 
 END_TIMEOUT_SECONDS = 5.0
 STDERR_TAIL_BYTES = 8192
 
 
 class EngineProcess:
-    """A child process that runs ``engine/host.py``, and the socket to it.
+    """The warden and, below it, the engine; and the socket to the engine.
 
-    It is a new interpreter (never a fork), in a session of its own: Ctrl-C does not reach it. Its standard error goes
-    to an unnamed file, so that a failure can be shown with its traceback.
+    Both are new interpreters (never forks), in a session of their own: Ctrl-C does not reach them. Their standard error
+    goes to an unnamed file, so that a failure can be shown with its traceback.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, stderr: IO[bytes]) -> None:
@@ -48,7 +48,7 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The warden's process id; it ends as the engine has ended, and after it."""
         return self._process.pid
 
     def describe_end(self) -> str:
@@ -61,12 +61,19 @@ class EngineProcess:
         tail = self._stderr_tail()
         return f"{ended} Its standard error:\n{tail}" if tail else ended
 
+    def bury(self) -> str:
+        """Wait for the end of a process that is lost, and of all below it; answers how it ended."""
+        self.socket.close()
+        description = self.describe_end()
+        self.end()
+        return description
+
     def end(self) -> None:
         """Wait for the process to end, killing it with all its descendants if it does not, and forget it."""
         try:
             self._process.wait(timeout=END_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            warden.kill_tree(self.pid)
+            orphans.kill_tree(self.pid)
             self._process.wait()
         self._stderr.close()
 
@@ -77,7 +84,7 @@ class EngineProcess:
 
 
 def _start(border_fd: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mcp_queue_plugin.engine.host", str(border_fd)]
+    command = [sys.executable, "-m", "mcp_queue_plugin.engine.warden", str(border_fd), str(os.getpid())]
     try:
         return subprocess.Popen(
             command,

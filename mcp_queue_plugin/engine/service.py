@@ -20,11 +20,10 @@ from mcp_queue_plugin.engine.channel import Channel
 from mcp_queue_plugin.engine.engine import Engine
 from mcp_queue_plugin.engine.requests import Requests, Serving
 from mcp_queue_plugin.engine.tasks import spawn
-from mcp_queue_plugin.engine.values import EngineOptions
 from mcp_queue_plugin.errors import EngineStartFailed, QueueError
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.store.sqlite import SqliteStore
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.store.sqlite import Owner, SqliteStore
+from mcp_queue_plugin.workers import orphans
 from mcp_queue_plugin.workers.protocol import Frame, Ready, decode, encode
 
 Handler = Callable[["Service", Frame], Coroutine[Any, Any, None] | None]
@@ -49,7 +48,7 @@ class Service:
         await self._finished.wait()
         if self._requests.is_open:
             # The server is gone: first what runs for nobody, then the store, which forgets nothing committed.
-            warden.kill_descendants_of_self()
+            orphans.kill_descendants_of_self()
             await self._requests.engine.abandon()
         self._channel.flush()
 
@@ -101,8 +100,8 @@ class Service:
         try:
             self._watch_server(request.server_pid)
             clock = system_clock()
-            engine = Engine(_store_of(request.options, clock), request.options, self, clock)
-            capabilities = await engine.open()
+            engine = Engine(_store_of(request, clock), request.options, self, clock)
+            capabilities = await engine.open(request.in_process)
         except QueueError as error:
             self._requests.answer(request.number, error)
         except OSError as error:
@@ -130,8 +129,6 @@ class Service:
     def _watch_server(self, server_pid: int) -> None:
         self._server_pidfd = os.pidfd_open(server_pid)
         asyncio.get_running_loop().add_reader(self._server_pidfd, self._on_server_gone)
-        if os.getppid() != server_pid:
-            self._on_server_gone()
 
 
 _HANDLERS: dict[int, Handler] = {
@@ -142,11 +139,17 @@ _HANDLERS: dict[int, Handler] = {
 """The frames that are the service's own; all others are requests to the engine."""
 
 
-def _store_of(options: EngineOptions, clock: Clock) -> SqliteStore:
+def _store_of(request: border.OpenRequest, clock: Clock) -> SqliteStore:
+    options = request.options
+    owner = Owner.of(request.server_pid)
+    os.environ[orphans.MARK] = owner.mark
     return SqliteStore(
         Path(options.path),
         durability=options.durability,
         clock=clock,
         temporary=options.temporary,
         log_bytes=options.log_bytes,
+        owner=owner,
+        takes_over=request.takes_over,
+        on_abandoned=orphans.kill_marked,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -173,10 +173,11 @@ class MemoryStore:
         """Nothing is durable here."""
         return Capabilities(backend="memory", durable=False)
 
-    async def open(self) -> Sequence[Job]:
+    async def open(self, in_process: Collection[str] = ()) -> Sequence[Job]:
         """Recover what the last owner left between two steps."""
         now, steps = self._clock(), Steps(self._records)
-        left = [job for job in self._records.jobs.values() if decide.needs_recovery(job, now=now)]
+        jobs = (job for job in self._records.jobs.values() if job.job_id not in in_process)
+        left = [job for job in jobs if decide.needs_recovery(job, now=now)]
         return steps.recover(left, list(self._records.states.values()))
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -34,10 +34,11 @@ class JobStore(Protocol):
         """What this store can do."""
         ...
 
-    async def open(self) -> Sequence[Job]:
+    async def open(self, in_process: Collection[str] = ()) -> Sequence[Job]:
         """Take the store, recover it, and answer the records that the recovery changed.
 
-        What was running when the former owner died is queued again or ends, as ``model.decide.recover`` says.
+        What was running when the former owner died is queued again or ends, as ``model.decide.recover`` says; but not
+        the jobs ``in_process``, which the server runs itself and which go on.
 
         Raises:
             StoreInUse: another server owns it.

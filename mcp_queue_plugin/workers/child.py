@@ -23,7 +23,7 @@ from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
-from mcp_queue_plugin.workers import stacks, warden
+from mcp_queue_plugin.workers import orphans, stacks
 from mcp_queue_plugin.workers.alarms import Alarms
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
@@ -117,8 +117,8 @@ class _Attempts:
 def main(control_fd: int) -> int:
     """Serve the engine at the other end of ``control_fd``; answers the process's exit code."""
     control = Control(socket.socket(fileno=control_fd))
-    warden.die_with_parent(control.peer_pid)
-    warden.become_subreaper()
+    orphans.die_with_parent(control.peer_pid)
+    orphans.become_subreaper()
     _set_signals()
     frame = control.next_frame()
     if frame is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.model.log_pieces import LogChunk
-from mcp_queue_plugin.workers import host, warden
+from mcp_queue_plugin.workers import host, orphans
 from mcp_queue_plugin.workers.capture import Capture
 from mcp_queue_plugin.workers.connection import Connection
 from mcp_queue_plugin.workers.protocol import Frame
@@ -88,12 +88,12 @@ class ProcessHandle:
 
     def kill(self) -> None:
         """Kill it with everything it has started."""
-        warden.kill_tree(self.pid)
+        orphans.kill_tree(self.pid)
 
     def _die(self) -> None:
         self.dead = True
         # Its group goes before it is reaped: until then the number is certainly its own.
-        warden.kill_group(self.pid)
+        orphans.kill_group(self.pid)
         self._connection.drain()
         self._capture.drain()
         returncode = self._process.wait()

@@ -61,7 +61,7 @@ class WorkerPool:
     Never more than ``max_workers`` jobs run at once. There may be one process more than that: a successor, which
     becomes ready before the worker whose place it takes leaves.
 
-    In a process that is a subreaper (``warden.become_subreaper``) the pool owns all child processes: whatever is no
+    In a process that is a subreaper (``orphans.become_subreaper``) the pool owns all child processes: whatever is no
     worker of its was left behind by one, and is killed when a worker ends.
     """
 

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Container
 from contextlib import suppress
 
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers import orphans
 
 FIRST_PAUSE_SECONDS = 0.01
 MAX_PAUSE_SECONDS = 1.0
 
 
 class Sweeper:
-    """Rounds of ``warden.kill_strays``, repeated until one finds nothing; none in a process that is no subreaper."""
+    """Rounds of ``orphans.kill_strays``, repeated until one finds nothing; none in a process that is no subreaper."""
 
     def __init__(self, spare: Callable[[], Container[int]]) -> None:
         """Leave the children alone whose pids ``spare`` answers."""
@@ -24,7 +24,7 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Do the first round now; the others follow on the loop."""
-        if self._timer is None and warden.is_subreaper():
+        if self._timer is None and orphans.is_subreaper():
             self._round(FIRST_PAUSE_SECONDS)
 
     async def finish(self, timeout_seconds: float) -> None:
@@ -35,7 +35,7 @@ class Sweeper:
                 await asyncio.wait_for(self._swept.wait(), timeout_seconds)
 
     def _round(self, pause_seconds: float) -> None:
-        if warden.kill_strays(self._spare()):
+        if orphans.kill_strays(self._spare()):
             longer = min(pause_seconds * 2, MAX_PAUSE_SECONDS)
             self._swept.clear()
             self._timer = self._loop.call_later(pause_seconds, self._round, longer)

@@ -6,10 +6,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
-from tests.acceptance.harness.waiting import Gate
+from tests.acceptance.harness.waiting import Gate, until
 
 
 def test_every_acknowledged_job_is_there_and_runs_to_its_end(start: StartServer, tmp_path: Path, gate: Gate) -> None:
@@ -93,12 +95,39 @@ def test_a_store_in_memory_is_removed_at_shutdown(start: StartServer, tmp_path: 
     assert stores_in(temporary) == []
 
 
-def test_an_engine_that_is_killed_ends_the_queue_loudly(start: StartServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victim", ["warden_pid", "engine_pid"])
+def test_a_server_that_loses_its_engine_goes_on_with_all_jobs(
+    victim: str, start: StartServer, tmp_path: Path, gate: Gate
+) -> None:
     server = start(write_configuration(tmp_path))
-    job_id = server.submit("block")
-    server.running(job_id)
-    os.kill(server.engine_pid, signal.SIGKILL)
-    server.wait_for_log("The queue's engine is gone")
+    finished = server.submit("add_numbers", a=1, b=1)
+    assert server.completed(finished) == {"sum": 2}
+    running, family = server.submit("hold", gate=str(gate)), server.submit("leave_family")
+    for job_id in (running, family):
+        server.running(job_id)
+    server.add("created", command="add_numbers", params={"a": 9, "b": 9}, start=False)
+    before = server.processes()
+    del before[server.pid]
+    os.kill(getattr(server, victim), signal.SIGKILL)
+    until(lambda: not before.keys() & server.processes().keys(), "all that was below the engine is gone", 2)
+    gate.open()
+    assert server.completed(running) == {"attempt": 2}
+    assert server.completed(finished) == {"sum": 2}
+    assert server.status("created")["phase"] == "created"
+    assert server.completed(server.submit("add_numbers", a=2, b=2)) == {"sum": 4}
+    assert server.health()["status"] == "healthy"
+    server.wait_for_log("The queue's engine was started again")
+
+
+def test_a_start_right_after_a_kill_succeeds(start: StartServer, tmp_path: Path) -> None:
+    config = write_configuration(tmp_path)
+    server = start(config)
+    server.submit("leave_family")
+    server.process.kill()
+    server.process.wait()
+    following = start(config)
+    assert following.completed(following.submit("add_numbers", a=2, b=2)) == {"sum": 4}
+    server.kill()
 
 
 def in_memory_server(start: StartServer, tmp_path: Path) -> tuple[Server, Path]:

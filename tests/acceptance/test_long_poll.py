@@ -46,7 +46,7 @@ def wait_for_waiters(server: Server, count: int) -> None:
 
 
 def cpu_seconds(server: Server) -> float:
-    return sum(map(processes.cpu_seconds, (server.pid, server.engine_pid)))
+    return sum(map(processes.cpu_seconds, (server.pid, server.warden_pid, server.engine_pid)))
 
 
 async def test_hundreds_wait_for_nothing_and_are_answered_at_the_change(quiet_server: Server) -> None:

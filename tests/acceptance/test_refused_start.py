@@ -50,7 +50,8 @@ def test_a_second_server_on_the_same_store_names_the_first(start: StartServer, t
     second = write_configuration(tmp_path / "second", queue_manager={"registry_path": str(tmp_path / "queue.db")})
     said = refused(second)
     assert str(tmp_path / "queue.db") in said
-    assert f"process {first.engine_pid}" in said
+    assert f"the server with process id {first.pid}, which started at 20" in said
+    assert "Redis" in said
     assert first.completed(first.submit("add_numbers", a=1, b=1)) == {"sum": 2}
 
 

@@ -4,6 +4,7 @@
 migrated and checkpointed; ``ownership`` keeps it to one server.
 """
 
+from mcp_queue_plugin.store.sqlite.ownership import Owner
 from mcp_queue_plugin.store.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore"]
+__all__ = ["Owner", "SqliteStore"]

@@ -15,7 +15,7 @@ import apsw
 from mcp_queue_plugin.errors import StoreUnavailable
 from mcp_queue_plugin.store.sqlite import header, schema
 from mcp_queue_plugin.store.sqlite.checkpoint import Checkpointer
-from mcp_queue_plugin.store.sqlite.ownership import Ownership
+from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
 
 Durability = Literal["full", "normal"]
 
@@ -59,16 +59,23 @@ class Database:
         path: Path,
         *,
         durability: Durability,
+        owner: Owner,
+        takes_over: bool,
+        on_abandoned: Callable[[str], None],
         vfs: str | None = None,
         migrations: Sequence[str] = schema.MIGRATIONS,
     ) -> None:
-        """Describe the file at ``path``; nothing is touched yet."""
+        """Describe the file at ``path``, to be owned by ``owner``; nothing is touched yet.
+
+        ``on_abandoned`` gets the mark of an owner that was killed, before anything is written.
+        """
         # Resolved, so that two ways to name the file meet at one lock, and a later chdir leads to the same file.
         self.path = path.resolve()
         self._durability = durability
         self._vfs = vfs
         self._migrations = migrations
-        self._ownership = Ownership(self.path)
+        self._ownership = Ownership(self.path, owner, takes_over=takes_over)
+        self._on_abandoned = on_abandoned
         self._checkpointer = Checkpointer(self._connect)
         self._open: _Open | None = None
 
@@ -87,6 +94,8 @@ class Database:
             self._ownership.take()
             try:
                 header.check_header(self.path, newest=len(self._migrations))
+                if former := self._ownership.former():
+                    self._on_abandoned(former.mark)
                 self._ownership.sign()
                 writer = self._connect_and_migrate()
                 self._open = _Open(writer, self._connect(), ThreadPoolExecutor(1, thread_name_prefix="commit"))

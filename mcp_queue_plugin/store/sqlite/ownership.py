@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
+import time
 from pathlib import Path
 
 import msgspec
@@ -12,40 +14,70 @@ import psutil
 from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.errors import StoreInUse
 
+LEAVING_SECONDS = 5.0
+"""How long an owner whose server has ended may hold the store: it is just ending what it has started."""
+
+_LOOK_AGAIN_SECONDS = 0.01
+
 
 class Owner(msgspec.Struct, frozen=True):
-    """What the lock file says: the process that owns the store, and when it started (ISO 8601)."""
+    """What the lock file says: the server that owns the store, and when it started (ISO 8601).
+
+    ``mark`` is in the environment of every process that was started for a job, so that those can be found.
+    """
 
     pid: int
     started_at: str
+    mark: str
+
+    @classmethod
+    def of(cls, pid: int) -> Owner:
+        """The server with this process id, which runs, as a new owner."""
+        return cls(pid, iso8601(psutil.Process(pid).create_time()) or "", secrets.token_hex(16))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that server still runs."""
+        try:
+            return iso8601(psutil.Process(self.pid).create_time()) == self.started_at
+        except psutil.NoSuchProcess:
+            return False
 
 
 class Ownership:
     """The lock on ``<path>.lock``. It excludes other processes, and other stores of this process."""
 
-    def __init__(self, path: Path) -> None:
-        """Prepare to own the store at ``path``."""
+    def __init__(self, path: Path, owner: Owner, *, takes_over: bool) -> None:
+        """Prepare to own the store at ``path``; ``takes_over`` says that a former engine of ``owner`` is letting go."""
         self._store = path
         self._path = path.with_name(f"{path.name}.lock")
+        self._owner = owner
+        self._takes_over = takes_over
         self._descriptor: int | None = None
         self._ours_to_remove = False
 
     def take(self) -> None:
         """Lock the file, without writing to it: it may yet turn out that the store is not one of ours.
 
+        An owner whose server is gone gets some seconds to end.
+
         Raises:
             StoreInUse: another server owns the store.
             OSError: the lock file cannot be made.
 
         """
+        deadline = time.monotonic() + LEAVING_SECONDS
         while True:
             descriptor, created = _open(self._path)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                owner = _read(descriptor)
+                holder = read_owner(descriptor)
                 os.close(descriptor)
-                raise self._in_use(owner) from None
+                if not self._is_leaving(holder) or time.monotonic() > deadline:
+                    raise self._in_use(holder) from None
+                time.sleep(_LOOK_AGAIN_SECONDS)
+                continue
             if _is_file_at(descriptor, self._path):
                 break
             # Its owner removed the file between our opening and locking it.
@@ -53,12 +85,15 @@ class Ownership:
         self._descriptor = descriptor
         self._ours_to_remove = created
 
+    def former(self) -> Owner | None:
+        """The owner before this one, if it was killed: an orderly end removes the file. Asked before ``sign``."""
+        return None if self._descriptor is None else read_owner(self._descriptor)
+
     def sign(self) -> None:
         """Say in the file who owns the store."""
         if self._descriptor is not None:
-            started_at = iso8601(psutil.Process().create_time()) or ""
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, msgspec.json.encode(Owner(os.getpid(), started_at)), 0)
+            os.pwrite(self._descriptor, msgspec.json.encode(self._owner), 0)
             self._ours_to_remove = True
 
     def release(self) -> None:
@@ -71,12 +106,18 @@ class Ownership:
         os.close(self._descriptor)
         self._descriptor = None
 
+    def _is_leaving(self, holder: Owner | None) -> bool:
+        if holder is None:
+            return False
+        return not holder.is_alive or (self._takes_over and holder.pid == self._owner.pid)
+
     def _in_use(self, owner: Owner | None) -> StoreInUse:
         if owner is None:
             return StoreInUse(f"the store {self._store} is being taken by another server", path=str(self._store))
         return StoreInUse(
-            f"the store {self._store} is owned by process {owner.pid}, which started at {owner.started_at}: "
-            "stop that server, or give this one a registry_path of its own",
+            f"the store {self._store} is owned by the server with process id {owner.pid}, which started at "
+            f"{owner.started_at}: stop that server, or give this one a registry_path of its own. An SQLite file serves "
+            "one server; jobs that several servers share need a Redis store, which this version does not have yet",
             path=str(self._store),
             pid=owner.pid,
             started_at=owner.started_at,
@@ -91,7 +132,8 @@ def _open(path: Path) -> tuple[int, bool]:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600), False
 
 
-def _read(descriptor: int) -> Owner | None:
+def read_owner(descriptor: int) -> Owner | None:
+    """What a lock file says, None if nobody has signed it."""
     try:
         return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Owner)
     except msgspec.DecodeError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mcp_queue_plugin.store.sqlite import listing, logs, positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
 from mcp_queue_plugin.store.sqlite.live import Draft, Live
+from mcp_queue_plugin.store.sqlite.ownership import Owner
 from mcp_queue_plugin.store.sqlite.queries import SQL
 from mcp_queue_plugin.store.sqlite.records import SqliteRecords
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
@@ -39,6 +41,9 @@ class SqliteStore:
         clock: Clock,
         temporary: bool = False,
         log_bytes: int = LOG_BYTES,
+        owner: Owner | None = None,
+        takes_over: bool = False,
+        on_abandoned: Callable[[str], None] | None = None,
         vfs: str | None = None,
         migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
@@ -51,11 +56,23 @@ class SqliteStore:
             clock: the time that changes are stamped with.
             temporary: delete the file at ``close``.
             log_bytes: how many bytes of each job's log are kept.
+            owner: the server that the store is for; this process if it is none other.
+            takes_over: wait for a former engine of the same server, which is letting go.
+            on_abandoned: called with the mark of an owner that was killed, before anything is recovered; it ends what
+                is left of that owner's processes.
             vfs: the name of an SQLite VFS to use instead of the default one.
             migrations: the scripts that make up the schema.
 
         """
-        self._database = Database(path, durability=durability, vfs=vfs, migrations=migrations)
+        self._database = Database(
+            path,
+            durability=durability,
+            owner=owner or Owner.of(os.getpid()),
+            takes_over=takes_over,
+            on_abandoned=on_abandoned or (lambda _mark: None),
+            vfs=vfs,
+            migrations=migrations,
+        )
         self._clock = clock
         self._temporary = temporary
         self._live = Live()
@@ -66,8 +83,10 @@ class SqliteStore:
         """What this store can do."""
         return Capabilities(backend="sqlite", durable=not self._temporary, path=str(self._database.path))
 
-    async def open(self) -> Sequence[Job]:
+    async def open(self, in_process: Collection[str] = ()) -> Sequence[Job]:
         """Take the file, recover it, and answer the records that the recovery changed.
+
+        The jobs ``in_process`` are left as they are.
 
         Raises:
             StoreInUse: another server owns it.
@@ -82,7 +101,8 @@ class SqliteStore:
                 [rows.decode_queue(row) for row in self._database.fetch(SQL["queues"])],
             )
             async with self._transaction(always=True) as records:
-                return Steps(records).recover(records.recoverable(), list(self._live.states.values()))
+                left = [job for job in records.recoverable() if job.job_id not in in_process]
+                return Steps(records).recover(left, list(self._live.states.values()))
         except BaseException:
             self._database.close(remove=False)
             raise

@@ -70,8 +70,13 @@ class Server(Client):
         return self.process.pid
 
     @property
+    def warden_pid(self) -> int:
+        (warden,) = psutil.Process(self.pid).children()
+        return warden.pid
+
+    @property
     def engine_pid(self) -> int:
-        (engine,) = psutil.Process(self.pid).children()
+        (engine,) = psutil.Process(self.warden_pid).children()
         return engine.pid
 
     def worker_pids(self) -> list[int]:

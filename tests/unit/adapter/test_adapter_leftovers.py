@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.leftovers import UNSIGNED_SECONDS, new_temporary_path, remove_leftovers
+from mcp_queue_plugin.store.sqlite import Owner
 from tests.unit.adapter.sample_jobs import AdapterJob
-from tests.unit.workers.harness import until
 
 SUFFIXES = ("", "-wal", "-shm", ".lock")
 STORE = "mcp-queue-0123456789abcdef.db"
 OTHER = "mcp-queue-fedcba9876543210.db"
+KILLED = Owner(pid=2**22 + 1, started_at="2026-01-01T00:00:00Z", mark="")
+"""No process has such an id."""
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def leave(folder: Path, name: str, *suffixes: str, age_seconds: float = 0.0) -> 
     """Make files as a killed owner leaves them."""
     for suffix in suffixes or SUFFIXES:
         path = folder / (name + suffix)
-        path.write_text("left")
+        path.write_bytes(msgspec.json.encode(KILLED) if suffix == ".lock" else b"left")
         os.utime(path, (time.time() - age_seconds,) * 2)
 
 
@@ -50,12 +55,7 @@ async def test_the_next_queue_removes_what_a_killed_one_left_and_spares_the_livi
     living = await opened()
     await living.add_job(AdapterJob, "kept", {})
     of_living = names(folder)
-    killed = await opened()
-    await killed.add_job(AdapterJob, "lost", {})
-    of_killed = names(folder) - of_living
-    assert killed.engine.pid is not None
-    os.kill(killed.engine.pid, signal.SIGKILL)
-    await until(lambda: not killed.is_running())
+    of_killed = leave_store_of_killed_server(folder)
     assert of_killed <= names(folder)
     following = await opened()
     try:
@@ -64,10 +64,37 @@ async def test_the_next_queue_removes_what_a_killed_one_left_and_spares_the_livi
         assert (await living.get_job_status("kept")).status == "pending"
         assert (await living.add_job(AdapterJob, "more", {})).status == "pending"
     finally:
-        await killed.stop()
         await living.stop()
         await following.stop()
     assert names(folder) == set()
+
+
+def leave_store_of_killed_server(folder: Path) -> set[str]:
+    """Kill a server with a queue of its own, its warden and its engine; answers the names of its files."""
+    script = (
+        "import asyncio; from tests.unit.adapter.test_adapter_leftovers import opened\n"
+        "async def main(): manager = await opened(); print(manager.engine.pid, flush=True); await asyncio.sleep(3600)\n"
+        "asyncio.run(main())"
+    )
+    before, environment = names(folder), {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        warden = psutil.Process(int(server.stdout.readline()))
+        for process in (warden, *warden.children(), psutil.Process(server.pid)):
+            process.kill()
+    return names(folder) - before
+
+
+async def test_the_store_of_a_server_that_has_just_lost_its_engine_is_its_own(folder: Path) -> None:
+    manager = await opened()
+    await manager.add_job(AdapterJob, "kept", {})
+    assert manager.engine.pid is not None
+    warden = psutil.Process(manager.engine.pid)
+    for process in (*warden.children(), warden):
+        process.kill()
+    remove_leftovers(folder, time.time())
+    assert (await manager.get_job_status("kept")).status == "pending"
+    await manager.stop()
 
 
 def test_all_files_of_a_store_without_an_owner_go_and_those_of_an_owned_one_stay(folder: Path) -> None:

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.notices import ClientEvents
 from mcp_queue_plugin.engine.values import Answer
@@ -21,7 +23,8 @@ class Notices(ClientEvents):
         self.ended: list[str] = []
         self.stop_adopted: list[str] = []
         self.ready: list[Ready] = []
-        self.lost = 0
+        self.lost = self.revived = 0
+        self.in_process: tuple[str, ...] = ()
 
     def on_ended(self, job_ids: tuple[str, ...]) -> None:
         self.ended.extend(job_ids)
@@ -34,6 +37,22 @@ class Notices(ClientEvents):
 
     def on_lost(self) -> None:
         self.lost += 1
+
+    def on_revived(self) -> None:
+        self.revived += 1
+
+    def jobs_in_process(self) -> tuple[str, ...]:
+        return self.in_process
+
+
+def warden_of(client: EngineClient) -> psutil.Process:
+    assert client.pid is not None
+    return psutil.Process(client.pid)
+
+
+def engine_of(client: EngineClient) -> psutil.Process:
+    (engine,) = warden_of(client).children()
+    return engine
 
 
 async def submit(client: EngineClient, job_id: str, task: str = "echo", params: bytes = b"1") -> Answer:

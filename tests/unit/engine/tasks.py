@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_queue_plugin.context import current_job
+from tests.unit.workers.mischief import leave_daemon
 
 TICK_SECONDS = 0.005
 
@@ -118,3 +119,9 @@ def tick(path: str) -> None:
         current_job().set_description(f"tick {number}")
         print(f"tick {number}")
         time.sleep(0.02)
+
+
+def start_daemon_and_wait(_: None) -> None:
+    """Start a daemon in a session of its own, say its pid, and wait for ever."""
+    current_job().set_step(str(leave_daemon(None)))
+    time.sleep(3600)

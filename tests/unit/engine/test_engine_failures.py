@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import signal
@@ -11,17 +10,15 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from mcp_queue_plugin.engine import connection as connection_module
 from mcp_queue_plugin.engine import process as process_module
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.process import EngineProcess
-from mcp_queue_plugin.errors import EngineLost, EngineNotRunning, EngineStartFailed, StoreInUse, StoreRefused
-from mcp_queue_plugin.model.states import State
-from tests.unit.engine.client import Notices, connected, end, submit
-from tests.unit.engine.harness import SETUP, options, submission
+from mcp_queue_plugin.errors import EngineNotRunning, EngineStartFailed, StoreInUse, StoreRefused
+from tests.unit.engine.client import Notices, connected, end, engine_of, submit, warden_of
+from tests.unit.engine.harness import options
 from tests.unit.workers.harness import is_gone, living_children, open_descriptors, until
 
 
@@ -31,12 +28,6 @@ def interpreter(folder: Path, script: str) -> str:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return str(path)
-
-
-def kill(client: EngineClient) -> None:
-    pid = client.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
 
 
 async def refused_start(folder: Path, **changes: object) -> EngineStartFailed:
@@ -106,9 +97,9 @@ async def test_a_refused_store_is_told_as_what_it_is_and_leaves_nothing(tmp_path
 async def test_a_second_engine_on_a_store_is_refused_by_name(tmp_path: Path) -> None:
     async with connected(tmp_path) as client:
         second = EngineClient(Notices())
-        with pytest.raises(StoreInUse, match=f"process {client.pid}") as refusal:
+        with pytest.raises(StoreInUse, match=f"process id {os.getpid()}") as refusal:
             await second.start(options(path=str(tmp_path / "queue.db"), temporary=False))
-        assert refusal.value.data["pid"] == client.pid
+        assert refusal.value.data["pid"] == os.getpid()
         assert (await client.health()).issues == ()
 
 
@@ -120,83 +111,39 @@ async def test_a_path_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert type(failure.value).__name__ == "StoreUnavailable"
 
 
-async def test_a_killed_engine_fails_what_waits_and_what_follows(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    notices = Notices()
-    async with connected(tmp_path, notices, warm=True) as client:
-        await submit(client, "a", "hold", f'"{tmp_path / "never"}"'.encode())
-        pid = client.pid
-        assert pid is not None
-        workers = psutil.Process(pid).children(recursive=True)
-        wait = asyncio.create_task(client.status("a", wait_seconds=60, until="end"))
-        async with asyncio.timeout(10):
-            while not (await client.health()).waiting_calls:
-                pass
-        os.kill(pid, signal.SIGKILL)
-        with pytest.raises(EngineLost):
-            await asyncio.wait_for(wait, 5)
-        await until(lambda: notices.lost)
-        assert not client.is_running
-        for asked in (client.health(), submit(client, "b"), client.stop_job("a", reason="")):
-            with pytest.raises(EngineNotRunning):
-                await asked
-        with pytest.raises(EngineNotRunning):
-            client.adopt(submission("c"), b"{}", "")
-        assert "signal 9" in caplog.text
-        await until(lambda: all(is_gone(worker.pid) for worker in workers), seconds=2)
-    assert notices.lost == 1
-
-
-async def test_after_a_loss_the_queue_can_be_started_again_and_nothing_leaks(tmp_path: Path) -> None:
-    children, descriptors = living_children(), open_descriptors()
-    client = EngineClient(Notices())
-    where = options(path=str(tmp_path / "queue.db"), temporary=False, start_timeout_seconds=8)
-    await client.start(where)
-    await client.submit(submission("a"), b"1", start=True)
-    kill(client)
-    await until(lambda: not client.is_running)
-    await client.start(where)
-    await client.warm_up(SETUP)
-    assert (await end(client, "a")).job.state is State.COMPLETED
-    await client.close(5)
-    gc.collect()
-    assert living_children() <= children
-    assert open_descriptors() <= descriptors
-
-
 async def test_closing_after_a_loss_leaves_nothing(tmp_path: Path) -> None:
-    descriptors = open_descriptors()
-    async with connected(tmp_path) as client:
-        kill(client)
-        await until(lambda: not client.is_running)
+    descriptors, children = open_descriptors(), living_children()
+    notices = Notices()
+    async with connected(tmp_path, notices) as client:
+        engine_of(client).kill()
+        await until(lambda: notices.lost)
     assert (client.is_running, client.pid) == (False, None)
+    gc.collect()
     assert open_descriptors() <= descriptors
+    assert living_children() <= children
 
 
+@pytest.mark.parametrize("frozen", ["engine", "warden"])
 async def test_an_engine_that_does_not_end_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    frozen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connection_module, "CLOSE_EXTRA_SECONDS", 0.2)
     monkeypatch.setattr(process_module, "END_TIMEOUT_SECONDS", 0.2)
     async with connected(tmp_path, warm=True) as client:
         await submit(client, "a", "hold", f'"{tmp_path / "never"}"'.encode())
-        pid = client.pid
-        assert pid is not None
-        workers = psutil.Process(pid).children(recursive=True)
-        os.kill(pid, signal.SIGSTOP)
+        all_of_it = [warden_of(client), *warden_of(client).children(recursive=True)]
+        (engine_of if frozen == "engine" else warden_of)(client).suspend()
         await client.close(0)
-        assert is_gone(pid)
-        await until(lambda: all(is_gone(worker.pid) for worker in workers), seconds=2)
-    assert "did not end orderly" in caplog.text
+        await until(lambda: all(is_gone(process.pid) for process in all_of_it), seconds=2)
+    assert ("did not end orderly" in caplog.text) is (frozen == "engine")
 
 
 async def test_ctrl_c_and_termination_of_the_group_do_not_reach_the_engine(tmp_path: Path) -> None:
     async with connected(tmp_path, warm=True) as client:
-        assert client.pid is not None
-        assert os.getpgid(client.pid) != os.getpgrp()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(client.pid, number)
+        for process in (warden_of(client), engine_of(client)):
+            assert os.getpgid(process.pid) != os.getpgrp()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                process.send_signal(number)
         await submit(client, "a")
         assert (await end(client, "a")).result == b"1"
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +17,14 @@ import pytest
 
 from mcp_queue_plugin.errors import StoreInUse
 from mcp_queue_plugin.model.states import State
-from mcp_queue_plugin.store.sqlite.ownership import Ownership
+from mcp_queue_plugin.store.sqlite import ownership as ownership_module
+from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
 from tests.contract.samples import add, applied
 from tests.unit.store.conftest import NewStore
+
+
+def ownership(path: Path, *, takes_over: bool = False) -> Ownership:
+    return Ownership(path, Owner.of(os.getpid()), takes_over=takes_over)
 
 
 @pytest.fixture
@@ -41,7 +49,8 @@ async def test_a_store_in_use_is_refused_with_its_owner(holder: subprocess.Popen
     started_at = datetime.fromisoformat(refusal.value.data["started_at"]).timestamp()
     assert refusal.value.data["pid"] == holder.pid
     assert started_at == pytest.approx(psutil.Process(holder.pid).create_time(), abs=0.01)
-    assert f"process {holder.pid}, which started at 20" in refusal.value.message
+    assert f"the server with process id {holder.pid}, which started at 20" in refusal.value.message
+    assert "need a Redis store" in refusal.value.message
 
 
 async def test_a_killed_owner_frees_its_store_at_once(holder: subprocess.Popen[str], new_store: NewStore) -> None:
@@ -67,7 +76,7 @@ async def test_a_second_store_of_the_same_process_is_refused(path: Path, new_sto
 
 
 def test_a_store_that_is_just_being_taken_has_no_name_to_give(path: Path) -> None:
-    first, second = Ownership(path), Ownership(path)
+    first, second = ownership(path), ownership(path)
     first.take()
     with pytest.raises(StoreInUse, match="is being taken by another server"):
         second.take()
@@ -76,6 +85,52 @@ def test_a_store_that_is_just_being_taken_has_no_name_to_give(path: Path) -> Non
     second.release()
     second.release()
     assert list(path.parent.iterdir()) == []
+
+
+def test_an_owner_whose_server_is_gone_gets_the_time_to_let_go(path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    dying = Ownership(path, Owner.of(gone.pid), takes_over=False)
+    dying.take()
+    dying.sign()
+    gone.communicate(b"\n")
+    threading.Timer(0.1, dying.release).start()
+    following = ownership(path)
+    following.take()
+    assert following.former() is None
+    following.release()
+
+
+def test_one_that_does_not_let_go_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership_module, "LEAVING_SECONDS", 0.05)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    stuck = Ownership(path, Owner.of(gone.pid), takes_over=False)
+    gone.wait()
+    stuck.take()
+    stuck.sign()
+    with pytest.raises(StoreInUse, match=f"process id {gone.pid}"):
+        ownership(path).take()
+    stuck.release()
+
+
+def test_an_engine_waits_for_a_former_one_of_the_same_server(path: Path) -> None:
+    former = ownership(path)
+    former.take()
+    former.sign()
+    threading.Timer(0.1, former.release).start()
+    following = ownership(path, takes_over=True)
+    following.take()
+    following.release()
+
+
+async def test_the_mark_of_a_killed_owner_is_told_before_anything_is_written(
+    holder: subprocess.Popen[str], path: Path, new_store: NewStore
+) -> None:
+    before = path.with_name("jobs.db.lock").read_bytes()
+    holder.kill()
+    holder.wait()
+    told: list[tuple[str, bytes]] = []
+    await new_store(on_abandoned=lambda mark: told.append((mark, path.with_name("jobs.db.lock").read_bytes()))).open()
+    assert told == [(json.loads(before)["mark"], before)]
 
 
 def test_a_lock_on_a_file_that_its_owner_just_removed_does_not_count(
@@ -91,9 +146,9 @@ def test_a_lock_on_a_file_that_its_owner_just_removed_does_not_count(
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", remove_and_lock)
-    ownership = Ownership(path)
-    ownership.take()
-    ownership.sign()
+    owned = ownership(path)
+    owned.take()
+    owned.sign()
     assert b"pid" in lock.read_bytes()
-    ownership.release()
+    owned.release()
     assert not lock.exists()

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcp_queue_plugin.workers import warden
+from mcp_queue_plugin.workers import orphans
 
 
 @pytest.fixture
 def subreaper() -> Iterator[None]:
     """The test's process inherits the orphans of its workers, as the engine's does."""
-    warden.become_subreaper()
+    orphans.become_subreaper()
     yield
-    warden.kill_descendants_of_self()
-    warden.become_subreaper(active=False)
+    orphans.kill_descendants_of_self()
+    orphans.become_subreaper(active=False)

@@ -20,6 +20,9 @@ _PR_GET_CHILD_SUBREAPER = 37
 _ROUND_SECONDS = 0.005
 _LAST_ACT_SECONDS = 5.0
 
+MARK = "MCP_QUEUE_MARK"
+"""The environment variable by which the processes of one owner of a store are known, wherever they have moved."""
+
 
 def become_subreaper(active: bool = True) -> None:
     """Make this process inherit the orphans among its descendants (or, with False, no longer).
@@ -109,6 +112,29 @@ def kill_descendants_of_self(spare: Container[int] = ()) -> None:
     deadline = time.monotonic() + _LAST_ACT_SECONDS
     while kill_strays(spare) and time.monotonic() < deadline:
         time.sleep(_ROUND_SECONDS)
+
+
+def kill_marked(mark: str) -> None:
+    """Send SIGKILL to every process that carries ``mark``, until none is left; for what a killed owner has left.
+
+    Found are processes that nobody is the ancestor of any more, but not those that were started without their parent's
+    environment. Blocks while they end, and 5 seconds at most.
+    """
+    deadline = time.monotonic() + _LAST_ACT_SECONDS
+    while _kill_all_marked(mark) and time.monotonic() < deadline:
+        time.sleep(_ROUND_SECONDS)
+
+
+def _kill_all_marked(mark: str) -> bool:
+    import psutil
+
+    found = False
+    for process in psutil.process_iter():
+        with _may_be_gone():
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found = True
+                process.kill()
+    return found
 
 
 def _kill_descendants(root: psutil.Process) -> None:

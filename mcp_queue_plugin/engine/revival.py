@@ -1,0 +1,102 @@
+"""Bringing a lost engine back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+
+from mcp_queue_plugin.errors import EngineNotRunning, QueueError
+
+STABLE_SECONDS = 5.0
+"""An engine that is lost sooner after it was brought back is not brought back at once."""
+
+FIRST_PAUSE_SECONDS = 0.5
+PAUSE_MAX_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Revival:
+    """Tries until it succeeds: at once, then after pauses that double. Who calls during a try waits for its outcome."""
+
+    def __init__(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Bring the engine back by ``attempt``, which raises a QueueError if it cannot."""
+        self._attempt = attempt
+        self._outcome: Future[None] | None = None
+        """Of the try under way."""
+        self._failure: QueueError | None = None
+        """Why the last try failed, if it did."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._revived_at = -STABLE_SECONDS
+        self._pause_seconds = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether the engine is to come back."""
+        return self._task is not None
+
+    def begin(self) -> None:
+        """Start to try, on the running loop; while that goes on, a further loss is no more than a try that fails."""
+        if self.active:
+            return
+        if time.monotonic() - self._revived_at < STABLE_SECONDS:
+            self._lengthen_pause()
+        else:
+            self._pause_seconds = 0.0
+        self._run_on(asyncio.get_running_loop())
+
+    def end(self) -> None:
+        """Give it up."""
+        task, self._task = self._task, None
+        if task is not None and self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(task.cancel)
+
+    async def wait(self) -> None:
+        """Return when the engine is back; callable on any loop.
+
+        Raises:
+            QueueError: it could not be brought back, or nobody tries to.
+        """
+        if self._task is None or self._loop is None:
+            raise EngineNotRunning
+        if not self._loop.is_running():
+            # The loop that the tries ran on has ended with its part of the application: this one goes on with them.
+            self._run_on(asyncio.get_running_loop())
+        if self._outcome is None:
+            raise self._failure or EngineNotRunning()
+        # Shielded: who does not want to wait any more must not take the outcome from the others.
+        await asyncio.shield(asyncio.wrap_future(self._outcome))
+
+    def _run_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._outcome = None if self._pause_seconds else Future()
+        self._task = loop.create_task(self._run(), name="revival")
+
+    async def _run(self) -> None:
+        while True:
+            if self._pause_seconds:
+                await asyncio.sleep(self._pause_seconds)
+            outcome = self._outcome = self._outcome or Future()
+            try:
+                await self._attempt()
+            except QueueError as error:
+                logger.error("The queue's engine could not be started again: %s", error)
+                self._failure, self._outcome = error, None
+                self._lengthen_pause()
+                outcome.set_exception(error)
+            except BaseException:
+                self._outcome = None
+                outcome.set_exception(EngineNotRunning())
+                raise
+            else:
+                self._task, self._failure, self._outcome = None, None, None
+                self._revived_at = time.monotonic()
+                outcome.set_result(None)
+                return
+
+    def _lengthen_pause(self) -> None:
+        self._pause_seconds = min(PAUSE_MAX_SECONDS, max(FIRST_PAUSE_SECONDS, self._pause_seconds * 2))
