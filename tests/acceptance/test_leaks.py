@@ -34,7 +34,7 @@ def footprints(server: Server) -> dict[int, processes.Footprint]:
 
 def test_finished_jobs_hold_no_descriptor_thread_or_process(quiet_server: Server) -> None:
     before = footprints(quiet_server)
-    assert len(before) == 4, quiet_server.processes()
+    assert len(before) == 5, quiet_server.processes()
     run_jobs(quiet_server, JOBS)
     after = footprints(quiet_server)
     assert after.keys() == before.keys()
