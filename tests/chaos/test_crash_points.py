@@ -152,8 +152,8 @@ def recovery_is_repeated(scene: Scene, point: CrashPoint) -> None:
     scene.signed("job")
     scene.arm(point)
     scene.kill()
-    scene.start()
-    scene.recover()
+    scene.open_in_vain()
+    scene.open()
     assert scene.ended("job") == ("completed", 2)
     assert scene.runs("job") == [1, 2]
 
@@ -245,7 +245,7 @@ CASES = (
 )
 
 RECOVERIES = (CrashPoint.RECOVERY_WRITTEN, CrashPoint.RECOVERY_COMMITTED)
-"""Every start reaches them: they are armed for the second."""
+"""Every start reaches them: they are armed for the second, which must fail without harm."""
 
 SWEEPS = (CrashPoint.SWEEP_WRITTEN, CrashPoint.SWEEP_COMMITTED)
 

@@ -42,12 +42,9 @@ class Scene:
         self._process = point.split(":")[0]
         self._environment = {ARMED_BY: f"{point}:{count}:{self._fuse}"}
 
-    def start(self) -> None:
-        self.server = Server(self._config, environment=self._environment)
-
     def open(self) -> None:
-        """Start it and wait until it serves."""
-        self.start()
+        """Start the server and wait until it serves."""
+        self.server = Server(self._config, environment=self._environment)
         self.server.wait_until_ready()
         until(self._is_well, "a worker is ready", START_SECONDS)
 
@@ -86,6 +83,13 @@ class Scene:
             self.open()
         assert self.server.process.poll() is None, self.server.log_text()
         until(self._is_well, "a worker is ready", START_SECONDS)
+
+    def open_in_vain(self) -> None:
+        """Start the server, and see it end because its engine dies while it starts; nothing of it is left."""
+        self.server = Server(self._config, environment=self._environment)
+        assert self.server.exit_code() == 1, self.server.log_text()
+        assert not self._fuse.exists()
+        self.server.dispose()
 
     def kill(self) -> None:
         """Kill the server, and see everything that it has started go with it."""
