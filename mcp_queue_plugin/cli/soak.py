@@ -50,7 +50,7 @@ async def watch(load: Load, jobs: int) -> Soak:
 
     Workers come and go; of those that are there it is the one that holds most that counts.
     """
-    samples: list[tuple[int, dict[str, Holding]]] = [(load.done, _holdings())]
+    samples: list[tuple[int, dict[str, Holding]]] = []
     begin = time.perf_counter()
     for number in range(1, SAMPLES + 1):
         await load.until_done(jobs * number // SAMPLES)

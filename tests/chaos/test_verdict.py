@@ -87,7 +87,7 @@ def test_a_job_that_runs_after_its_stop_is_found() -> None:
     stopped.let_go_at = 2.5
     assert broken_promises([stopped], {"a": NONE}, RUNS) == []
     stopped.let_go_at = 1.5
-    assert broken_promises([stopped], {"a": NONE}, RUNS) == ["ran on: a began again after it was answered as stopped"]
+    assert broken_promises([stopped], {"a": NONE}, RUNS) == ["ran on: a began again after it was answered to be over"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def _of_a_job(promise: Promise, end: End, runs: Sequence[Run]) -> Iterator[str]:
     if promise.runs_once and len(runs) > 1:
         yield f"ran twice: {job_id} in {len(runs)} runs"
     if promise.let_go_at is not None and any(run.begun_at > promise.let_go_at for run in runs):
-        yield f"ran on: {job_id} began again after it was answered as {end.status}"
+        yield f"ran on: {job_id} began again after it was answered to be over"
     if end.status == "completed":
         yield from _of_a_result(job_id, end, runs)
 
