@@ -1,8 +1,9 @@
 """Named points at which a process can be made to die, so that tests can show what holds when it does.
 
 Only the environment arms one, and only for tests: ``MCP_QUEUE_CRASH_POINT=engine:claim-committed:3:/tmp/fuse`` kills
-the engine with SIGKILL the third time that it reaches this point. The fuse is an empty file that goes just before: a
-process that starts without it is not armed, so that what comes back after the crash lives on.
+the engine with SIGKILL the third time that it reaches this point; or another process, whose id stands in the fuse. The
+fuse is a file that goes just before: a process that starts without it is not armed, so that what comes back after the
+crash lives on.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class CrashPoint(StrEnum):
 
 
 class Fuse:
-    """Kills this process when it reaches one point for the ``count``-th time, unless the fuse has gone before."""
+    """Kills when this process reaches one point for the ``count``-th time, unless the fuse has gone before."""
 
     def __init__(self, point: CrashPoint, count: int, path: Path) -> None:
         """Wait for ``point``; the file at ``path`` is the fuse."""
@@ -62,12 +63,14 @@ class Fuse:
         self._path = path
 
     def reach(self, point: CrashPoint) -> None:
-        """Count, and die if it is time."""
+        """Count, and kill if it is time."""
         if point is not self._point:
             return
         self._left -= 1
-        if self._left == 0 and _burns(self._path):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self._left == 0:
+            victim = _burn(self._path)
+            if victim is not None:
+                os.kill(victim, signal.SIGKILL)
 
 
 def fuse_of(value: str | None) -> Fuse | None:
@@ -94,7 +97,7 @@ _fuse = fuse_of(os.environ.get(ARMED_BY))
 
 
 def reach(point: CrashPoint) -> None:
-    """Die here if this is what the process is armed for."""
+    """Die here, or kill another, if this is what the process is armed for."""
     if _fuse is not None:
         _fuse.reach(point)
 
@@ -109,10 +112,11 @@ def reach_each(points: Mapping[type[Any], CrashPoint], passing: Iterable[object]
             _fuse.reach(point)
 
 
-def _burns(fuse: Path) -> bool:
-    # Of two processes that are armed by one fuse only the first dies.
+def _burn(fuse: Path) -> int | None:
+    """Who is to die; None if another process that was armed by the same fuse has been faster."""
     try:
+        victim = fuse.read_text()
         fuse.unlink()
     except FileNotFoundError:
-        return False
-    return True
+        return None
+    return int(victim) if victim else os.getpid()

@@ -166,12 +166,17 @@ def stop_is_answered_by_nobody(scene: Scene) -> None:
 
 
 class Case(NamedTuple):
-    """``holds`` says in words what ``play`` asserts of a process that dies at ``point`` for the ``passes``-th time."""
+    """``holds`` says in words what ``play`` asserts of a death when ``point`` is passed for the ``passes``-th time."""
 
     point: CrashPoint
     holds: str
     play: Callable[[Scene], None]
     passes: int = 1
+    victim: str | None = None
+    """Who dies instead of the process that reaches the point."""
+
+    def __str__(self) -> str:
+        return f"{self.point}{f' kills the {self.victim}' if self.victim else ''} - {self.holds}"
 
 
 CASES = (
@@ -244,6 +249,22 @@ CASES = (
     Case(CrashPoint.ANSWER_ARRIVED, "the stop holds, though nobody was answered", stop_is_answered_by_nobody, passes=2),
 )
 
+KEPT = (
+    CrashPoint.SUBMISSION_COMMITTED,
+    CrashPoint.CLAIM_COMMITTED,
+    CrashPoint.RESULT_COMMITTED,
+    CrashPoint.STOP_COMMITTED,
+    CrashPoint.DELETION_COMMITTED,
+)
+
+WHOEVER_DIES = tuple(
+    case._replace(victim=victim)
+    for case in CASES
+    for victim in ("server", "warden")
+    if case.point in KEPT and case.play is not is_interrupted
+)
+"""What is committed holds also if the engine gets a little further, and ends only because another process has died."""
+
 RECOVERIES = (CrashPoint.RECOVERY_WRITTEN, CrashPoint.RECOVERY_COMMITTED)
 """Every start reaches them: they are armed for the second, which must fail without harm."""
 
@@ -255,7 +276,7 @@ def scene(case: Case, tmp_path: Path) -> Iterator[Scene]:
     """A server that is armed for ``case``."""
     scene = Scene(tmp_path, sweeps=case.point in SWEEPS)
     if case.point not in RECOVERIES:
-        scene.arm(case.point, case.passes)
+        scene.arm(case.point, passes=case.passes, victim=case.victim)
     try:
         scene.open()
         yield scene
@@ -263,7 +284,7 @@ def scene(case: Case, tmp_path: Path) -> Iterator[Scene]:
         scene.close()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.point} - {case.holds}")
+@pytest.mark.parametrize("case", [*CASES, *WHOEVER_DIES], ids=str)
 def test_what_holds_after_a_crash(case: Case, scene: Scene) -> None:
     case.play(scene)
     scene.add("afterwards")

@@ -47,6 +47,15 @@ def test_it_dies_at_its_point_and_burns_the_fuse(fuse: Path) -> None:
     assert not fuse.exists()
 
 
+def test_it_kills_another_whose_id_stands_in_the_fuse(fuse: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        fuse.write_text(str(victim.pid))
+        done = run(f"engine:claim-committed:1:{fuse}")
+        assert victim.wait(timeout=30) == -signal.SIGKILL
+    assert (done.returncode, done.stdout) == (0, "once\ntwice\n")
+    assert not fuse.exists()
+
+
 def test_without_its_fuse_it_lives_on(tmp_path: Path) -> None:
     done = run(f"engine:claim-committed:1:{tmp_path / 'none'}")
     assert (done.returncode, done.stdout) == (0, "once\ntwice\n")

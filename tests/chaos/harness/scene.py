@@ -33,19 +33,24 @@ class Scene:
             queue_plugin={"auto_import_modules": [f"{APP}.signing"], "workers": {"min": 1}},
         )
         self._environment: dict[str, str] = {}
-        self._process = ""
+        self._victim = ""
         self.server: Server
 
-    def arm(self, point: CrashPoint, count: int = 1) -> None:
-        """Let a process of the next server die when it reaches ``point`` for the ``count``-th time."""
+    def arm(self, point: CrashPoint, *, passes: int = 1, victim: str | None = None) -> None:
+        """Let a process of the next server die when ``point`` is reached for the ``passes``-th time.
+
+        It is the one that reaches it, or else the ``victim``: the server or the warden.
+        """
         self._fuse.touch()
-        self._process = point.split(":")[0]
-        self._environment = {ARMED_BY: f"{point}:{count}:{self._fuse}"}
+        self._victim = victim or point.split(":")[0]
+        self._environment = {ARMED_BY: f"{point}:{passes}:{self._fuse}"}
 
     def open(self) -> None:
         """Start the server and wait until it serves."""
         self.server = Server(self._config, environment=self._environment)
         self.server.wait_until_ready()
+        if self._fuse.exists() and self._victim in ("server", "warden"):
+            self._fuse.write_text(str(self.server.pid if self._victim == "server" else self.server.warden_pid))
         until(self._is_well, "a worker is ready", START_SECONDS)
 
     def add(
@@ -67,17 +72,21 @@ class Scene:
         }
 
     def lose(self, method: str, **params: Any) -> None:
-        """Ask for something whose answer never comes."""
+        """Ask for something whose answer never comes; a warden that dies may leave its engine the time to give it."""
         try:
-            error = self.server.refusal(method, **params)
+            reply = self.server.rpc(method, params)
         except httpx.TransportError:
             return
-        assert error["data"]["domain_code"] == "ENGINE_UNAVAILABLE", error
+        error = reply.get("error") or reply["result"].get("error")
+        if error is None:
+            assert self._victim == "warden", reply
+        else:
+            assert error["data"]["domain_code"] == "ENGINE_UNAVAILABLE", error
 
     def recover(self) -> None:
         """Wait for the crash, see that nothing of the dead is left, and bring back what does not come by itself."""
         until(lambda: not self._fuse.exists(), "the crash")
-        if self._process == "server":
+        if self._victim == "server":
             assert self.server.process.wait(GONE_SECONDS) == -signal.SIGKILL
             self.kill()
             self.open()
