@@ -62,7 +62,15 @@ def test_a_lost_job_is_found_if_it_was_acknowledged() -> None:
 
 
 def test_a_job_that_nobody_has_handed_in_is_found() -> None:
-    assert broken_promises([], {"a": DONE}, RUNS) == ["from nowhere: nobody has handed in a"]
+    assert broken_promises([], {"a": DONE}, RUNS) == ["from nowhere: of ['a'] at most 0 were handed in"]
+    assert broken_promises([], {"a": DONE}, RUNS, unanswered_calls=1) == []
+
+
+def test_a_job_that_must_not_be_there_is_found() -> None:
+    assert broken_promises([Promise("a", frozenset())], {}, []) == []
+    assert broken_promises([Promise("a", frozenset())], {"a": DONE}, RUNS) == [
+        "ended otherwise: a is completed and not away"
+    ]
 
 
 def test_an_end_that_changes_is_found() -> None:

@@ -39,6 +39,8 @@ class Caller(threading.Thread):
         self.promises: dict[str, Promise] = {}
         self.acknowledged = 0
         """How many submissions, stops and deletions it was answered."""
+        self.unanswered_calls = 0
+        """How many calls of a command were not answered: each may have left a job."""
         self.failure: str | None = None
         self._url = url
         self._chance = random.Random(seed)
@@ -91,16 +93,19 @@ class Caller(threading.Thread):
     def call(self) -> None:
         """Call the command itself: whose answer is lost, its id is not known."""
         answer = self._ask("sign", book=self._book)
-        if answer is not None:
-            assert answer.refusal is None, answer
-            self._remember(Promise(answer.data["job_id"], COMPLETED, acknowledged=True))
-            self.acknowledged += 1
+        if answer is None:
+            self.unanswered_calls += 1
+            return
+        assert answer.refusal is None, answer
+        self._remember(Promise(answer.data["job_id"], COMPLETED, acknowledged=True))
+        self.acknowledged += 1
 
     def repeat(self) -> None:
         """Hand in a job twice under one key; the second must be the first."""
         key = self._new_id()
         promise = self._add(COMPLETED, options={"idempotency_key": key})
-        again = self._until_answered({**promise.params, "job_id": f"{promise.job_id}-again"})
+        other = self._remember(Promise(f"{promise.job_id}-again", frozenset()))
+        again = self._until_answered({**promise.params, "job_id": other.job_id})
         if again is not None:
             assert again.refusal is None, again
             assert again.data["job_id"] == promise.job_id, f"{key} has two jobs: {promise.job_id}, {again.data}"

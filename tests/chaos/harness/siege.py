@@ -168,7 +168,8 @@ class Siege:
         last = self._last_records(runs, promises)
         self.report.runs = len(runs)
         self.report.jobs.update(end.status for end in last.values())
-        self.report.violations += broken_promises(promises, last, runs)
+        unanswered = sum(caller.unanswered_calls for caller in callers)
+        self.report.violations += broken_promises(promises, last, runs, unanswered_calls=unanswered)
 
     def _is_healthy(self) -> bool:
         reply = self._running.rpc("queue_health", {})
