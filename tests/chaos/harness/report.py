@@ -21,7 +21,7 @@ class Report:
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        kills = ", ".join(f"{count} of a {victim}" for victim, count in sorted(self.kills.items()))
+        kills = ", ".join(f"{victim} {count}" for victim, count in sorted(self.kills.items()))
         jobs = ", ".join(f"{count} {status}" for status, count in sorted(self.jobs.items()))
         back = (
             f"{victim} {statistics.median(seconds):.1f} s, at most {max(seconds):.1f} s"
