@@ -90,11 +90,16 @@ def close_kept_descriptors(_: None) -> None:
 
 
 def write_rubbish(_: None) -> None:
+    write_to_sockets(b"\xff" * 64)
+    time.sleep(3600)
+
+
+def write_to_sockets(data: bytes) -> None:
+    """Write into every socket of the process; one of them is the worker's own."""
     for name in descriptors():
         with suppress(FileNotFoundError):
             if str(Path(f"/proc/self/fd/{name}").readlink()).startswith("socket:"):
-                os.write(int(name), b"\xff" * 64)
-    time.sleep(3600)
+                os.write(int(name), data)
 
 
 def ignore_everything(_: None) -> None:
