@@ -98,7 +98,7 @@ def print_bytes(_: None) -> None:
     os.write(1, bytes(range(256)) * 100)
 
 
-def print_for_ever(_: None) -> NoReturn:
+def print_for_ever(_: None) -> None:
     for line in count():
         print(f"line {line}")
 
@@ -129,7 +129,7 @@ def allocate(_: None) -> NoReturn:
 
 
 def forbid_files(_: None) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     os.nice(1)
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mcp_queue_plugin.context import current_job
+from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.operations import Changes, EndingKind
+from mcp_queue_plugin.workers.protocol import Kind, Progress, Result, encode
+from tests.unit.workers.mischief import write_to_sockets
 
 TICK_SECONDS = 0.005
 
@@ -118,3 +122,19 @@ def tick(path: str) -> None:
         current_job().set_description(f"tick {number}")
         print(f"tick {number}")
         time.sleep(0.02)
+
+
+def die_then_speak_for_the_dead(paths: dict[str, str]) -> str:
+    """Die when ``release`` exists; then run again, and first send what the first attempt might have sent late."""
+    job = current_job()
+    append(paths["runs"])
+    if job.attempt == 1:
+        hold(paths["release"])
+        os._exit(3)
+    first = Token(uid=1, attempt=1)
+    late = [
+        encode(Kind.PROGRESS, Progress(first, Changes(progress=99, step="late"))),
+        encode(Kind.RESULT, Result(token=first, kind=EndingKind.COMPLETED, has_result=True), b'"late"'),
+    ]
+    write_to_sockets(b"".join(late))
+    return "second"
