@@ -99,12 +99,12 @@ HOSTILE: dict[str, Row] = {
     "returns a deep nesting": fails(misdeeds.return_odd, "deep", "NotJson", "nested deeper than 500 levels"),
     # It takes more than its share.
     "takes all memory": fails(misdeeds.allocate, None, "MemoryError", "MemoryError"),
-    "forbids itself all files": completes(misdeeds.forbid_files),
-    "forbids itself all files for good": completes(misdeeds.forbid_files_for_good, worker="is replaced"),
+    "forbids itself all files": completes(mischief.forbid_files),
+    "forbids itself all files for good": completes(mischief.forbid_files_for_good, worker="is replaced"),
     "prints 100,000 lines": completes(misdeeds.print_lines, 100_000, log="line 99999"),
     "prints one line of 12 MiB": completes(misdeeds.print_giant_line, 12, log="x" * 1000),
     "prints what is no text": completes(misdeeds.print_bytes, log="ABC"),
-    "prints for ever": is_stopped(misdeeds.print_for_ever, log="line 1000"),
+    "prints for ever": is_stopped(misdeeds.print_for_ever, log="line 500"),
     # It changes what it shares with the jobs after it.
     "changes directory, environment, umask, signals and streams": completes(mischief.change_everything),
     "deletes the directory it is in": completes(misdeeds.delete_own_directory),

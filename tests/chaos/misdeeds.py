@@ -25,7 +25,6 @@ from tests.unit.workers.mischief import write_to_sockets
 
 SECONDS = 3600
 MEGABYTE = 1 << 20
-NOBODY = 65_534
 
 
 class Unspeakable(Exception):
@@ -126,19 +125,6 @@ def allocate(_: None) -> NoReturn:
     hoard = []
     while True:
         hoard.append(bytearray(16 * MEGABYTE))
-
-
-def forbid_files(_: None) -> None:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-    os.nice(1)
-
-
-def forbid_files_for_good(_: None) -> None:
-    """Also for root, who then is nobody and cannot raise the limit again."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-    if os.getuid() == 0:
-        os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 def square(number: int) -> int:

@@ -22,6 +22,8 @@ from mcp_queue_plugin.context import current_job
 from mcp_queue_plugin.errors import NotInJob
 from tests.unit.workers.jobs import descriptors
 
+NOBODY = 65_534
+
 state: dict[str, Any] = {}
 
 
@@ -39,6 +41,19 @@ def change_everything(_: None) -> None:
     os.dup2(os.open(__file__, os.O_RDONLY), 0)
     for descriptor in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def forbid_files(_: None) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    os.nice(1)
+
+
+def forbid_files_for_good(_: None) -> None:
+    """Also for root, who then is nobody and cannot raise the limit again."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    if os.getuid() == 0:
+        os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 class _Unfriendly:
