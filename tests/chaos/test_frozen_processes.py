@@ -18,6 +18,7 @@ from tests.acceptance.harness.configuration import MODULES, write_configuration
 from tests.acceptance.harness.processes import is_alive
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate, until
+from tests.acceptance.test_refused_start import refused
 
 CALLS = 8
 FROZEN_SECONDS = 0.5
@@ -109,6 +110,14 @@ def test_calls_to_a_frozen_queue_wait_and_nothing_gets_lost(
     assert [server.completed(job_id) for job_id in sorted(added)] == [{"sum": 3}] * CALLS
     assert server.job_ids() == before | added
     assert server.health()["status"] == "healthy"
+
+
+def test_a_frozen_engine_keeps_its_store(server: Server, tmp_path: Path) -> None:
+    store = server.config.parent / "queue.db"
+    second = write_configuration(tmp_path, queue_manager={"registry_path": str(store)})
+    with frozen(server.engine_pid):
+        assert f"process {server.engine_pid}" in refused(second)
+    assert server.completed(server.submit("add_numbers", a=1, b=2)) == {"sum": 3}
 
 
 def add(url: str, job_id: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from tests.acceptance.harness.configuration import MODULES, write_configuration
 from tests.acceptance.harness.server import Server
 
 MAX_CRASHES = 2
-PILLS = 6
-INNOCENTS = 24
+PILLS = 4
+INNOCENTS = 20
 
 
 def test_pills_end_and_innocent_jobs_run_once(start: StartServer, tmp_path: Path) -> None:
