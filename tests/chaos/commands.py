@@ -14,6 +14,7 @@ from mcp_proxy_adapter.commands.result import CommandResult, SuccessResult
 from mcp_queue_plugin import current_job
 from tests.acceptance.app.base import QueuedCommand, append, wait_for_file
 from tests.chaos.hostile import HOSTILE, RUNS_IN
+from tests.unit.workers import jobs
 
 
 class Misbehave(QueuedCommand):
@@ -32,6 +33,21 @@ class Misbehave(QueuedCommand):
         if inspect.isawaitable(answer):
             answer = await answer
         return SuccessResult(data={"returned": answer})
+
+
+class Look(QueuedCommand):
+    """Answer where it is, and all that a job before it might have spoilt; and write into both streams."""
+
+    name = "look"
+
+    async def execute(self, **_: Any) -> CommandResult:
+        facts = jobs.facts(None)
+        for name in ("descriptors", "stdout"):
+            del facts[name]
+        print("out")
+        print("err", file=sys.stderr)
+        seen = {**facts, "limits": jobs.limits(None), "input": jobs.read_input(None)}
+        return SuccessResult(data={"pid": os.getpid(), "seen": seen})
 
 
 class Attempt(QueuedCommand):
@@ -64,5 +80,5 @@ class Poison(QueuedCommand):
         raise NotImplementedError
 
 
-for command in (Misbehave, Attempt, Poison):
+for command in (Misbehave, Look, Attempt, Poison):
     registry.register(command, "custom")

@@ -98,7 +98,7 @@ HOSTILE: dict[str, Row] = {
     "returns a set": fails(misdeeds.return_odd, "set", "NotJson", "a value of type set"),
     "returns bytes": fails(misdeeds.return_odd, "bytes", "NotJson", "a value of type bytes"),
     "returns a deep nesting": fails(misdeeds.return_odd, "deep", "NotJson", "nested deeper than 500 levels"),
-    # It takes more than its share.
+    # It takes more than its share, or leaves nothing for the others.
     "takes all memory": fails(misdeeds.allocate, None, "MemoryError", "MemoryError"),
     "forbids itself all files": completes(mischief.forbid_files),
     "forbids itself all files for good": completes(mischief.forbid_files_for_good, worker="is replaced"),
@@ -110,7 +110,7 @@ HOSTILE: dict[str, Row] = {
     "changes directory, environment, umask, signals and streams": completes(mischief.change_everything),
     "deletes the directory it is in": completes(misdeeds.delete_own_directory),
     "closes its pipes": completes(misdeeds.close_own_pipes),
-    "closes standard input": completes(misdeeds.close_stdin),
+    "closes standard input": completes(mischief.close_stdin),
     "closes what its worker keeps": completes(mischief.close_kept_descriptors, worker="is replaced"),
     "puts streams of its own in place": completes(mischief.replace_streams),
     # It makes processes.

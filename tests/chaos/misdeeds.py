@@ -107,11 +107,6 @@ def close_own_pipes(_: None) -> None:
     os.close(2)
 
 
-def close_stdin(_: None) -> None:
-    sys.stdin.close()
-    os.close(0)
-
-
 def delete_own_directory(_: None) -> None:
     folder = tempfile.mkdtemp()
     os.chdir(folder)

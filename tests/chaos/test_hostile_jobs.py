@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.harness.client import Record
-from tests.acceptance.harness.configuration import APP, MODULES, write_configuration
+from tests.acceptance.harness.configuration import MODULES, write_configuration
 from tests.acceptance.harness.processes import is_alive
 from tests.acceptance.harness.server import GONE_SECONDS, Server
 from tests.acceptance.harness.waiting import Gate, until
@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "workers": {"min": WORKERS},
             "job_defaults": {"max_crashes": MAX_CRASHES, "stop_grace_seconds": GRACE_SECONDS},
         },
-        modules=(*MODULES, f"{APP}.processes", "tests.chaos.commands"),
+        modules=(*MODULES, "tests.chaos.commands"),
     )
     with Server(config).serving() as server:
         yield server
@@ -39,6 +39,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def household(server: Server) -> Household:
     return Household(server, workers=WORKERS)
+
+
+@pytest.fixture(scope="module")
+def clean(server: Server) -> dict[str, Any]:
+    """What a job sees before any other has run."""
+    seen: dict[str, Any] = server.completed(server.submit("look"))["seen"]
+    return seen
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def neighbour(server: Server, household: Household, gate: Gate) -> str:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_it_ends_as_the_table_says_and_harms_nobody(
-    name: str, server: Server, household: Household, neighbour: str, gate: Gate
+    name: str, server: Server, household: Household, clean: dict[str, Any], neighbour: str, gate: Gate
 ) -> None:
     row = HOSTILE[name]
     record = end_of(server, name, row)
@@ -61,8 +68,10 @@ def test_it_ends_as_the_table_says_and_harms_nobody(
         assert record["result"]["result"]["data"] == {"returned": row.returns}
 
     worker = int(record["description"].removeprefix(RUNS_IN))
-    after = server.submit("who")
-    assert (server.completed(after)["pid"] == worker) == (row.worker == "stays")
+    after = server.submit("look")
+    found = server.completed(after)
+    assert (found["pid"] == worker) == (row.worker == "stays")
+    assert found["seen"] == clean
     gate.open()
     assert server.completed(neighbour) == {"attempt": 1}
 
@@ -72,7 +81,7 @@ def test_it_ends_as_the_table_says_and_harms_nobody(
     else:
         until(lambda: not is_alive(worker), "the worker is gone", GONE_SECONDS)
     check_log(server, row, record)
-    assert [server.logs(job_id)["entries"] for job_id in (after, neighbour)] == [[], []]
+    assert [lines_of(server, job_id) for job_id in (after, neighbour)] == [(["out"], ["err"]), ([], [])]
     assert server.health()["issues"] == []
     assert server.is_healthy()
 
@@ -98,6 +107,11 @@ def check_error(row: Row, record: Record) -> None:
     assert row.says in record["error"]
     if row.error == "WorkerCrashed":
         assert row.log in (record["error_info"]["traceback_tail"] or "")
+
+
+def lines_of(server: Server, job_id: str) -> tuple[list[str], list[str]]:
+    log = server.logs(job_id)
+    return log["stdout"], log["stderr"]
 
 
 def check_log(server: Server, row: Row, record: Record) -> None:

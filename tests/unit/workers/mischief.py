@@ -51,6 +51,7 @@ def forbid_files(_: None) -> None:
 
 def forbid_files_for_good(_: None) -> None:
     """Also for root, who then is nobody and cannot raise the limit again."""
+    os.nice(1)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
     if os.getuid() == 0:
         os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -79,6 +80,11 @@ def close_stdout(_: None) -> None:
     os.close(1)
     with suppress(OSError):
         sys.stdout.write("lost")
+
+
+def close_stdin(_: None) -> None:
+    sys.stdin.close()
+    os.close(0)
 
 
 def leave_process(code: int) -> NoReturn:
