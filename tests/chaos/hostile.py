@@ -16,7 +16,7 @@ from tests.unit.workers import jobs, mischief
 MAX_CRASHES = 2
 """How many workers a job may take with it."""
 
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 1.0
 """That of the jobs that end by a time-out."""
 
 RUNS_IN = "runs in process "
