@@ -28,6 +28,7 @@ from mcp_queue_plugin.workers.alarms import Alarms
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
+from mcp_queue_plugin.workers.limits import ProcessLimits
 from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Broken, Kind, Ready, Result, Run, Setup, decode, encode
 from mcp_queue_plugin.workers.reporting import AttemptReporter
 
@@ -66,6 +67,7 @@ class _Attempts:
         self._loop = JobLoop(control)
         self._alarms = Alarms()
         self._surroundings = Surroundings(lasting_threads)
+        self._limits = ProcessLimits()
 
     def serve(self) -> int:
         """Run what comes until the engine says to go, or is gone. Answers the exit code."""
@@ -100,6 +102,8 @@ class _Attempts:
             return Ending(kind=EndingKind.FAILED, error=_error_info(error), error_kinds=kinds)
 
     def _clean_up(self) -> str | None:
+        # The limits first: all that follows may need descriptors and memory.
+        limited = self._limits.restore()
         dirty = self._loop.tidy()
         self._streams.flush()
         try:
@@ -107,7 +111,7 @@ class _Attempts:
             self._surroundings.restore()
         except OSError as error:
             return f"the job closed descriptors of its worker ({error.strerror})"
-        return dirty or self._surroundings.leftovers()
+        return limited or dirty or self._surroundings.leftovers()
 
     def _leave_fork(self, ending: Ending) -> NoReturn:
         self._streams.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -67,6 +68,11 @@ def facts(_: None) -> dict[str, Any]:
         "stdout": sys.stdout is sys.__stdout__,
         "descriptors": descriptors(),
     }
+
+
+def limits(_: None) -> tuple[list[int], int]:
+    """How many files it may open, and its niceness."""
+    return list(resource.getrlimit(resource.RLIMIT_NOFILE)), os.nice(0)
 
 
 def _umask() -> int:
