@@ -116,7 +116,7 @@ def test_a_frozen_engine_keeps_its_store(server: Server, tmp_path: Path) -> None
     store = server.config.parent / "queue.db"
     second = write_configuration(tmp_path, queue_manager={"registry_path": str(store)})
     with frozen(server.engine_pid):
-        assert f"process {server.engine_pid}" in refused(second)
+        assert f"process id {server.pid}" in refused(second)
     assert server.completed(server.submit("add_numbers", a=1, b=2)) == {"sum": 3}
 
 
