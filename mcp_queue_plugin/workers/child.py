@@ -23,7 +23,7 @@ from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
-from mcp_queue_plugin.workers import orphans, stacks
+from mcp_queue_plugin.workers import limits, orphans, stacks
 from mcp_queue_plugin.workers.alarms import Alarms
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
@@ -123,6 +123,7 @@ def main(control_fd: int) -> int:
     control = Control(socket.socket(fileno=control_fd))
     orphans.die_with_parent(control.peer_pid)
     orphans.become_subreaper()
+    limits.be_killed_first()
     _set_signals()
     frame = control.next_frame()
     if frame is None:

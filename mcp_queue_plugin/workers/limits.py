@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from contextlib import suppress
+from pathlib import Path
 
 _NAMES = {
     resource.RLIMIT_AS: "RLIMIT_AS",
@@ -18,6 +19,21 @@ _NAMES = {
 """Those that can make another job fail: looking at all of them after every job would take twice as long."""
 
 _NUMBERS = tuple(_NAMES)
+
+OOM_SCORE_ADJUSTMENT = 500
+"""From -1000, never killed, to 1000, first of all; 500 counts like half of the machine's memory."""
+
+_OOM_FILE = Path("/proc/self/oom_score_adj")
+
+
+def be_killed_first() -> None:
+    """Let the kernel, should memory run out, end this process and those it starts before the engine and the server.
+
+    A lost worker costs one attempt of one job; see oom_score_adj in proc(5).
+    """
+    with suppress(OSError):
+        if int(_OOM_FILE.read_text()) < OOM_SCORE_ADJUSTMENT:
+            _OOM_FILE.write_text(str(OOM_SCORE_ADJUSTMENT))
 
 
 class ProcessLimits:

@@ -35,6 +35,12 @@ def say_on_both(text: str) -> None:
     print(f"err {text}", end="", file=sys.stderr)
 
 
+def oom_scores(_: None) -> list[int]:
+    """How ready the kernel is to end this process, and one that it has started."""
+    path = "/proc/self/oom_score_adj"
+    return [int(Path(path).read_text()), int(subprocess.check_output(["/bin/cat", path]))]
+
+
 def pid(_: None) -> int:
     return os.getpid()
 

@@ -15,6 +15,7 @@ import pytest
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.workers import process
 from mcp_queue_plugin.workers.spawn import WORKER_COMMAND
+from tests.unit.workers import jobs
 from tests.unit.workers.harness import ROOT, Harness, is_gone, kill_and_wait, living_children, running, setup, until
 
 
@@ -88,6 +89,12 @@ async def test_a_job_that_dies_without_a_word_does_not_show_the_words_of_another
         ending = await harness.end("kill_self", signal.SIGKILL)
         assert ending.error is not None
         assert ending.error.traceback_tail is None
+
+
+async def test_the_kernel_would_end_a_worker_before_its_engine() -> None:
+    async with running() as harness:
+        assert await harness.result("oom_scores") == [500, 500]
+        assert max(jobs.oom_scores(None)) < 500
 
 
 async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
