@@ -11,6 +11,7 @@ from mcp_queue_plugin.adapter.listeners import EngineListener
 from mcp_queue_plugin.adapter.options import declared_options
 from mcp_queue_plugin.adapter.setup import engine_options, queue_rules, worker_setup
 from mcp_queue_plugin.engine.client import EngineClient
+from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import Submission
 from mcp_queue_plugin.model.options import JobOptions, QueueOptions, decide_options
 from mcp_queue_plugin.settings import Settings
@@ -71,7 +72,11 @@ class RunningQueue:
         if self.is_running():
             return
         logger.info("The queue is starting")
-        self.capabilities = await self.engine.start(engine_options(self.settings))
+        try:
+            self.capabilities = await self.engine.start(engine_options(self.settings))
+        except QueueError as error:
+            logger.error("The queue did not start: %s", error)
+            raise
         if not self.capabilities.durable:
             logger.warning("The queue is in memory: jobs and results are lost when the server ends")
         logger.info("The queue is open: %s", self.capabilities.path)

@@ -168,7 +168,8 @@ class Dispatcher:
     def on_broken(self, error: WorkerStartFailed) -> None:
         """Note why a worker does not start; jobs stay queued meanwhile."""
         self.broken = error
-        logger.error("A worker did not start: %s", error)
+        seen = (error.data[name] for name in ("traceback", "stderr_tail") if error.data.get(name))
+        logger.error("A worker did not start: %s", "\n".join((error.message, *seen)))
 
     def _begin(self, lane: Lane, job: Job, params: bytes) -> None:
         token = Token(job.uid, job.attempt + 1)

@@ -41,8 +41,12 @@ class Capture:
 
     @property
     def error_tail(self) -> str:
-        """The last lines of the standard error, 8 KiB at most, whoever wrote them."""
+        """The last lines of the standard error since ``begin_error_tail``, 8 KiB at most."""
         return self._error_tail.text
+
+    def begin_error_tail(self) -> None:
+        """Forget the lines so far: they are another job's."""
+        self._error_tail.clear()
 
     def add_line(self, text: str) -> None:
         """Put a line of ours into the standard error, behind all that is in the pipes now."""
@@ -77,6 +81,9 @@ class _Tail:
     def __call__(self, chunk: LogChunk) -> None:
         self._bytes = (self._bytes + chunk.data)[-TAIL_BYTES:]
         self._on_chunk(chunk)
+
+    def clear(self) -> None:
+        self._bytes = b""
 
     @property
     def text(self) -> str:

@@ -24,11 +24,12 @@ from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
-from mcp_queue_plugin.workers import orphans, stacks
+from mcp_queue_plugin.workers import limits, orphans, stacks
 from mcp_queue_plugin.workers.alarms import Alarms
 from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
+from mcp_queue_plugin.workers.limits import ProcessLimits
 from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Broken, Kind, Ready, Result, Run, Setup, decode, encode
 from mcp_queue_plugin.workers.reporting import AttemptReporter
 
@@ -67,6 +68,7 @@ class _Attempts:
         self._loop = JobLoop(control)
         self._alarms = Alarms()
         self._surroundings = Surroundings(lasting_threads)
+        self._limits = ProcessLimits()
 
     def serve(self) -> int:
         """Run what comes until the engine says to go, or is gone. Answers the exit code."""
@@ -104,6 +106,8 @@ class _Attempts:
             return Ending(kind=EndingKind.FAILED, error=_error_info(error), error_kinds=kinds)
 
     def _clean_up(self) -> str | None:
+        # The limits first: all that follows may need descriptors and memory.
+        limited = self._limits.restore()
         dirty = self._loop.tidy()
         self._streams.flush()
         try:
@@ -111,7 +115,7 @@ class _Attempts:
             self._surroundings.restore()
         except OSError as error:
             return f"the job closed descriptors of its worker ({error.strerror})"
-        return dirty or self._surroundings.leftovers()
+        return limited or dirty or self._surroundings.leftovers()
 
     def _leave_fork(self, ending: Ending) -> NoReturn:
         self._streams.flush()
@@ -123,6 +127,7 @@ def main(control_fd: int) -> int:
     control = Control(socket.socket(fileno=control_fd))
     orphans.die_with_parent(control.peer_pid)
     orphans.become_subreaper()
+    limits.be_killed_first()
     _set_signals()
     frame = control.next_frame()
     if frame is None:

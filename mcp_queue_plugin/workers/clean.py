@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
-from io import BufferedWriter, FileIO, TextIOWrapper
+from io import BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, TextIO, cast
 
 from mcp_queue_plugin.workers import stacks
@@ -78,6 +78,8 @@ class Streams:
         if self._ruined:
             self._ruined = False
             self._stdout, self._stderr = _text_stream(1), _text_stream(2)
+        if self._stdin.closed:
+            self._stdin = TextIOWrapper(BufferedReader(FileIO(0, closefd=False)))
         for stream in (self._stdout, self._stderr):
             _put_in_order(cast("TextIOWrapper", stream))
         sys.stdin, sys.stdout, sys.stderr = self._stdin, self._stdout, self._stderr

@@ -56,8 +56,12 @@ class ProcessHandle:
 
     @property
     def error_tail(self) -> str:
-        """The last lines of its standard error, 8 KiB at most."""
+        """The last lines of its standard error since ``begin_error_tail``, 8 KiB at most."""
         return self._capture.error_tail
+
+    def begin_error_tail(self) -> None:
+        """Forget the lines so far: what follows is another job's."""
+        self._capture.begin_error_tail()
 
     @property
     def rss_bytes(self) -> int:

@@ -15,7 +15,7 @@ from mcp_queue_plugin.model.job import ErrorInfo, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers.handle import ProcessHandle
-from mcp_queue_plugin.workers.lettinggo import LettingGo
+from mcp_queue_plugin.workers.lettinggo import TERMINATE_SECONDS, LettingGo
 from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
 from mcp_queue_plugin.workers.protocol import (
     Broken,
@@ -92,9 +92,7 @@ class Worker:
             on_chunk=self._on_chunk,
             on_death=self._on_death,
         )
-        self._timer = self._loop.call_later(
-            start_timeout_seconds, self.kill, f"was not ready within {start_timeout_seconds:g} s"
-        )
+        self._timer = self._loop.call_later(start_timeout_seconds, self._give_up, start_timeout_seconds)
         self._process.send(encode(Kind.INIT, None, msgspec.json.encode(setup)))
 
     @property
@@ -123,6 +121,7 @@ class Worker:
         self.state = WorkerState.BUSY
         self.token = run.token
         self.job_id = run.job_id
+        self._process.begin_error_tail()
         self._process.send(frame)
         if timeout_seconds is not None:
             self._letting_go.limit(timeout_seconds, stop_grace_seconds)
@@ -160,7 +159,7 @@ class Worker:
         ``reason`` says in words what it did wrong; it then counts as crashed, or as failed if it never took a job. So
         does an attempt that runs, unless it was asked to stop.
         """
-        self._reason = reason or self._reason
+        self._reason = self._reason or reason
         if self.token is None:
             self.state = WorkerState.LEAVING
         self._timer.cancel()
@@ -195,11 +194,18 @@ class Worker:
             self.start_seconds = self.idle_since - self.started_at
             self._owner.worker_ready(self, ready)
 
+    def _give_up(self, start_timeout_seconds: float) -> None:
+        self._reason = f"was not ready within {start_timeout_seconds:g} s"
+        self.state = WorkerState.LEAVING
+        # It then shows where it hangs: a slow disk, or a module that waits while it is imported.
+        self._process.terminate()
+        self._set_timer(TERMINATE_SECONDS, self.kill)
+
     def _on_broken(self, broken: Broken) -> None:
         self._broken = broken
         self._reason = f"could not be set up: {broken.error}"
         self.state = WorkerState.LEAVING
-        self._set_timer(RETIRE_SECONDS, lambda: self.kill(self._reason))
+        self._set_timer(RETIRE_SECONDS, self.kill)
 
     def _on_result(self, result: Result, payload: bytes) -> None:
         if result.token != self.token:

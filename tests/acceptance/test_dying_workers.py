@@ -65,3 +65,20 @@ def test_what_only_the_server_knows_is_warned_about_and_fails_by_name(start: Sta
     assert "make_local_job.<locals>.LocalJob" in local["error"]
 
     assert server.completed(server.submit("add_numbers", a=1, b=1)) == {"sum": 2}
+
+
+def test_a_worker_that_hangs_at_its_start_is_told_in_time_with_the_place(start: StartServer, tmp_path: Path) -> None:
+    server = start(
+        write_configuration(
+            tmp_path,
+            queue_plugin={"workers": {"min": 1, "start_timeout_seconds": 4}},
+            modules=(*MODULES, f"{APP}.hangs_in_worker"),
+        )
+    )
+    job_id = server.submit("add_numbers", a=1, b=1)
+    server.wait_for_log("was not ready within 4 s")
+    server.wait_for_log("hangs_in_worker.py")
+    report = server.health()
+    assert report["status"] == "degraded"
+    assert report["issues"][0].startswith("workers do not start: the worker (pid ")
+    assert server.status(job_id)["status"] == "pending"

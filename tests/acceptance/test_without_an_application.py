@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import subprocess
 import sys
 import threading
@@ -24,6 +26,7 @@ from mcp_queue_plugin import (
     init_global_queue_manager,
     shutdown_global_queue_manager,
 )
+from mcp_queue_plugin.errors import EngineStartFailed
 from tests.acceptance.app import manager_scripts
 from tests.acceptance.app.jobs import DoubleJob, HooksJob, PatientJob, RaisingJob
 from tests.acceptance.harness import processes
@@ -31,6 +34,9 @@ from tests.acceptance.harness.configuration import MODULES
 from tests.acceptance.harness.waiting import until
 
 SECONDS = 20.0
+
+LIFE = ("The queue is starting", "The queue is open", "The queue is stopping", "The queue has stopped")
+"""What the log says of it, wherever it runs."""
 
 
 @pytest.fixture(autouse=True)
@@ -195,28 +201,53 @@ def test_one_manager_serves_one_event_loop_after_the_other(tmp_path: Path) -> No
         asyncio.run(shutdown_global_queue_manager())
 
 
-def test_it_runs_in_a_daemon_thread() -> None:
+def test_it_runs_in_a_daemon_thread(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(asyncio.run(manager_scripts.double(21))), daemon=True)
     thread.start()
     thread.join(SECONDS)
     assert answers == [42]
+    assert_told(caplog.text, *LIFE)
 
 
 def test_it_runs_in_a_daemonic_process() -> None:
-    assert run_script("double_in_daemonic_process") == "42"
+    script = run_script("double_in_daemonic_process")
+    assert script.stdout == "42\n"
+    assert_told(script.stderr, *LIFE)
+
+
+def test_its_start_and_its_end_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    asyncio.run(manager_scripts.double(1))
+    assert_told(caplog.text, *LIFE)
+
+
+def test_a_start_that_fails_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    with pytest.raises(EngineStartFailed):
+        asyncio.run(manager_scripts.double(1))
+    assert_told(caplog.text, "The queue is starting", "The queue did not start: ", str(tmp_path / "nothing"))
+
+
+def assert_told(log: str, *texts: str) -> None:
+    """Each of the texts is in the log, in this order."""
+    assert re.search(".*".join(map(re.escape, texts)), log, re.DOTALL), log
 
 
 def test_a_script_that_forgets_to_shut_down_leaves_nothing() -> None:
-    pid = int(run_script("forget_to_shut_down"))
+    pid = int(run_script("forget_to_shut_down").stdout)
     until(lambda: not processes.is_alive(pid), "its engine is gone", 2)
 
 
-def run_script(function: str) -> str:
-    """What a program prints that calls ``function`` of ``manager_scripts``."""
+def run_script(function: str) -> subprocess.CompletedProcess[str]:
+    """How a program ends that calls ``function`` of ``manager_scripts``."""
     code = f"from tests.acceptance.app import manager_scripts\nif __name__ == '__main__': manager_scripts.{function}()"
     script = [sys.executable, "-c", code]
-    return subprocess.run(script, capture_output=True, text=True, timeout=SECONDS, check=True).stdout.strip()
+    return subprocess.run(script, capture_output=True, text=True, timeout=SECONDS, check=True)
 
 
 class TestCommandsOfTheServersOwnProcess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 from multiprocessing.queues import SimpleQueue
 
@@ -38,6 +39,7 @@ def double_in_daemonic_process() -> None:
 
 
 def _put_double(answers: SimpleQueue[int]) -> None:
+    logging.basicConfig(level=logging.INFO)
     answers.put(asyncio.run(double(21)))
 
 

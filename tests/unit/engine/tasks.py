@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mcp_queue_plugin.context import current_job
-from tests.unit.workers.mischief import leave_daemon
+from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.operations import Changes, EndingKind
+from mcp_queue_plugin.workers.protocol import Kind, Progress, Result, encode
+from tests.unit.workers.mischief import leave_daemon, write_to_sockets
 
 TICK_SECONDS = 0.005
 
@@ -125,3 +128,19 @@ def start_daemon_and_wait(_: None) -> None:
     """Start a daemon in a session of its own, say its pid, and wait for ever."""
     current_job().set_step(str(leave_daemon(None)))
     time.sleep(3600)
+
+
+def die_then_speak_for_the_dead(paths: dict[str, str]) -> str:
+    """Die when ``release`` exists; then run again, and first send what the first attempt might have sent late."""
+    job = current_job()
+    append(paths["runs"])
+    if job.attempt == 1:
+        hold(paths["release"])
+        os._exit(3)
+    first = Token(uid=1, attempt=1)
+    late = [
+        encode(Kind.PROGRESS, Progress(first, Changes(progress=99, step="late"))),
+        encode(Kind.RESULT, Result(token=first, kind=EndingKind.COMPLETED, has_result=True), b'"late"'),
+    ]
+    write_to_sockets(b"".join(late))
+    return "second"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +33,12 @@ def say_and_sleep(text: str) -> None:
 def say_on_both(text: str) -> None:
     print(f"out {text}", end="")
     print(f"err {text}", end="", file=sys.stderr)
+
+
+def oom_scores(_: None) -> list[int]:
+    """How ready the kernel is to end this process, and one that it has started."""
+    path = "/proc/self/oom_score_adj"
+    return [int(Path(path).read_text()), int(subprocess.check_output(["/bin/cat", path]))]
 
 
 def pid(_: None) -> int:
@@ -67,6 +74,11 @@ def facts(_: None) -> dict[str, Any]:
         "stdout": sys.stdout is sys.__stdout__,
         "descriptors": descriptors(),
     }
+
+
+def limits(_: None) -> tuple[list[int], int]:
+    """How many files it may open, and its niceness."""
+    return list(resource.getrlimit(resource.RLIMIT_NOFILE)), os.nice(0)
 
 
 def _umask() -> int:

@@ -22,6 +22,8 @@ from mcp_queue_plugin.context import current_job
 from mcp_queue_plugin.errors import NotInJob
 from tests.unit.workers.jobs import descriptors
 
+NOBODY = 65_534
+
 state: dict[str, Any] = {}
 
 
@@ -39,6 +41,20 @@ def change_everything(_: None) -> None:
     os.dup2(os.open(__file__, os.O_RDONLY), 0)
     for descriptor in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def forbid_files(_: None) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    os.nice(1)
+
+
+def forbid_files_for_good(_: None) -> None:
+    """Also for root, who then is nobody and cannot raise the limit again."""
+    os.nice(1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    if os.getuid() == 0:
+        os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 class _Unfriendly:
@@ -66,6 +82,11 @@ def close_stdout(_: None) -> None:
         sys.stdout.write("lost")
 
 
+def close_stdin(_: None) -> None:
+    sys.stdin.close()
+    os.close(0)
+
+
 def leave_process(code: int) -> NoReturn:
     print("last words", file=sys.stderr, flush=True)
     os._exit(code)
@@ -90,11 +111,16 @@ def close_kept_descriptors(_: None) -> None:
 
 
 def write_rubbish(_: None) -> None:
+    write_to_sockets(b"\xff" * 64)
+    time.sleep(3600)
+
+
+def write_to_sockets(data: bytes) -> None:
+    """Write into every socket of the process; one of them is the worker's own."""
     for name in descriptors():
         with suppress(FileNotFoundError):
             if str(Path(f"/proc/self/fd/{name}").readlink()).startswith("socket:"):
-                os.write(int(name), b"\xff" * 64)
-    time.sleep(3600)
+                os.write(int(name), data)
 
 
 def ignore_everything(_: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -78,6 +79,11 @@ def hanging(setup: Setup) -> FunctionRunner:
     print("hanging", flush=True)
     time.sleep(3600)
     return FunctionRunner(setup)
+
+
+def hanging_deaf(setup: Setup) -> FunctionRunner:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    return hanging(setup)
 
 
 def exiting(setup: Setup) -> FunctionRunner:

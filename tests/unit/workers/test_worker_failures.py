@@ -15,6 +15,7 @@ import pytest
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.workers import process
 from mcp_queue_plugin.workers.spawn import WORKER_COMMAND
+from tests.unit.workers import jobs
 from tests.unit.workers.harness import ROOT, Harness, is_gone, kill_and_wait, living_children, running, setup, until
 
 
@@ -82,6 +83,20 @@ async def test_a_job_that_ends_its_worker_has_crashed(target: str, value: object
         assert (statistics.crashed_total, statistics.last_error) == (1, ending.error.message)
 
 
+async def test_a_job_that_dies_without_a_word_does_not_show_the_words_of_another() -> None:
+    async with running() as harness:
+        await harness.end("say_on_both", "secret")
+        ending = await harness.end("kill_self", signal.SIGKILL)
+        assert ending.error is not None
+        assert ending.error.traceback_tail is None
+
+
+async def test_the_kernel_would_end_a_worker_before_its_engine() -> None:
+    async with running() as harness:
+        assert await harness.result("oom_scores") == [500, 500]
+        assert max(jobs.oom_scores(None)) < 500
+
+
 async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
     async with running() as harness:
         first = await harness.result("pid")
@@ -130,8 +145,17 @@ async def test_a_worker_that_does_not_become_ready_is_told(runner: str, timeout_
         await until(lambda: harness.broken)
         assert says in harness.broken[0].message
         assert harness.pool.free() == 0
+        tail = harness.broken[0].data["stderr_tail"]
         if runner == "exiting":
-            assert harness.broken[0].data["stderr_tail"] == "gone before it began"
+            assert tail == "gone before it began"
+        if runner == "hanging":
+            assert "in hanging" in tail.partition("(most recent call first):")[2]
+
+
+async def test_a_worker_that_hangs_at_its_start_and_is_deaf_to_sigterm_is_killed() -> None:
+    async with running("hanging_deaf", start_timeout_seconds=1.0) as harness:
+        await until(lambda: harness.broken)
+        assert "was not ready within 1 s" in harness.broken[0].message
 
 
 async def test_a_program_that_cannot_be_started_is_told() -> None:

@@ -49,6 +49,29 @@ async def test_streams_work_again_after_a_job_ruined_them(harness: Harness, targ
     assert harness.pool.statistics().started == 1
 
 
+async def test_input_ends_at_once_again_after_a_job_closed_it(harness: Harness) -> None:
+    assert (await harness.end("close_stdin")).kind is EndingKind.COMPLETED
+    assert await harness.result("read_input") == "EOF"
+    assert harness.pool.statistics().started == 1
+
+
+async def test_limits_that_a_job_has_lowered_are_raised_again(harness: Harness) -> None:
+    before = await harness.result("limits")
+    assert (await harness.end("forbid_files")).kind is EndingKind.COMPLETED
+    assert await harness.result("limits") == before
+    assert harness.pool.statistics().started == 1
+
+
+async def test_a_worker_whose_limits_cannot_be_raised_again_is_replaced(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, first = await harness.result("limits"), await harness.result("pid")
+    assert (await harness.end("forbid_files_for_good")).kind is EndingKind.COMPLETED
+    assert await harness.result_of_another_worker(first)
+    assert await harness.result("limits") == before
+    assert "the job lowered for good: RLIMIT_NOFILE, the niceness" in caplog.text
+
+
 async def test_stray_tasks_are_cancelled_and_their_output_is_the_job_s(harness: Harness) -> None:
     token = await harness.start("leave_task")
     assert (await harness.ending(token)).kind is EndingKind.COMPLETED
