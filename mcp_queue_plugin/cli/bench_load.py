@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import psutil
 
+from mcp_queue_plugin.cli.kinds import processes_by_kind
 from mcp_queue_plugin.errors import QueueError
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 NOOP = "queue_bench_noop"
 JOB_TIMEOUT_SECONDS = 120.0
+
+T = TypeVar("T")
 
 
 class Cost(NamedTuple):
@@ -36,11 +40,16 @@ class Load:
         self._queues = queues
         self._without_a_job = 0
         self._all_have_a_job = asyncio.Event()
-        self._done = 0
+        self._mark: int | None = None
+        self._mark_reached = asyncio.Event()
         self._stopping = False
+        self.done = 0
+        """How many jobs have completed."""
 
-    async def run(self, callers: int, seconds: float) -> Cost:
-        """Let so many call, measure for ``seconds`` from when each has a job, then let their last jobs end.
+    async def run(self, callers: int, watch: Callable[[], Awaitable[T]]) -> T:
+        """Let so many call, ``watch`` them from when each has a job, then let their last jobs end.
+
+        Answers what ``watch`` does.
 
         Raises:
             QueueError: the queue failed a caller, or a job did not complete; the first such error.
@@ -51,30 +60,31 @@ class Load:
                 for number in range(callers):
                     group.create_task(self._call(self._queues[number % len(self._queues)]))
                 await self._all_have_a_job.wait()
-                cost = await self._measure(seconds)
+                watched = await watch()
                 self._stopping = True
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        return cost
+        return watched
 
-    async def _measure(self, seconds: float) -> Cost:
-        begin, done = time.perf_counter(), self._done
-        all_cpu, engine_cpu = self._cpu_seconds()
+    async def cost(self, seconds: float) -> Cost:
+        """Measure for so long what jobs cost."""
+        begin, done = time.perf_counter(), self.done
+        all_cpu, engine_cpu = _cpu_seconds()
         await asyncio.sleep(seconds)
-        jobs = max(1, self._done - done)
-        all_cpu_after, engine_cpu_after = self._cpu_seconds()
+        jobs = max(1, self.done - done)
+        all_cpu_after, engine_cpu_after = _cpu_seconds()
         return Cost(
             jobs_per_second=jobs / (time.perf_counter() - begin),
             cpu_us_per_job=(all_cpu_after - all_cpu) / jobs * 1e6,
             engine_cpu_us_per_job=(engine_cpu_after - engine_cpu) / jobs * 1e6,
         )
 
-    def _cpu_seconds(self) -> tuple[float, float]:
-        """The CPU time so far of this process and all that it has started, and of the engine's process."""
-        here = psutil.Process()
-        used = {process.pid: process.cpu_times() for process in (here, *here.children(recursive=True))}
-        seconds = {pid: times.user + times.system for pid, times in used.items()}
-        return sum(seconds.values()), seconds.get(self._manager.engine.pid or 0, 0.0)
+    async def until_done(self, jobs: int) -> None:
+        """Wait until so many jobs have completed."""
+        self._mark = jobs
+        while self.done < jobs:
+            self._mark_reached.clear()
+            await self._mark_reached.wait()
 
     async def _call(self, queue: str) -> None:
         has_called = False
@@ -86,7 +96,19 @@ class Load:
                 if not self._without_a_job:
                     self._all_have_a_job.set()
             await completed(self._manager, job_id)
-            self._done += 1
+            self.done += 1
+            if self.done == self._mark:
+                self._mark_reached.set()
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """The CPU time so far of this process and all below it, and of the engine's process alone."""
+    used: defaultdict[str, float] = defaultdict(float)
+    for kind, process in processes_by_kind():
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used[kind] += times.user + times.system
+    return sum(used.values()), used["engine"]
 
 
 async def submit_noop(manager: QueueManagerIntegration, queue: str) -> str:

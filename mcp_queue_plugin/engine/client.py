@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.connection import Connection
@@ -172,6 +173,7 @@ class EngineClient:
 
     async def _ask_job(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Answer:
         frame = await self._connection.ask(verb, request, payload)
+        reach(CrashPoint.ANSWER_ARRIVED)
         reply = decode(frame.header, border.JobReply)
         return Answer(reply.job, frame.payload if reply.has_result else None, reply.timed_out, reply.place)
 

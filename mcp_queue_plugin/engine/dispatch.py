@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
+from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
 from mcp_queue_plugin.engine.reports import Reports
@@ -186,6 +187,7 @@ class Dispatcher:
     def _run(self, job: Job, params: bytes, token: Token) -> None:
         run = Run(token=token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)
         self._pool.run(run, params, job.options)
+        reach(CrashPoint.RUN_SENT)
 
     def _on_claimed(self, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]

@@ -18,6 +18,7 @@ from typing import NoReturn, Protocol
 import msgspec
 
 from mcp_queue_plugin.context import JobContext, enter_job
+from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
@@ -79,6 +80,7 @@ class _Attempts:
         return 0
 
     def _run(self, call: Run, params: bytes) -> None:
+        reach(CrashPoint.JOB_RECEIVED)
         reporter = AttemptReporter(call.token, self._control, self._alarms)
         context = JobContext(call.job_id, call.token.attempt, reporter)
         enter_job(context)
@@ -86,9 +88,11 @@ class _Attempts:
         ending = self._ending_of(call, params, context)
         if self._control.forked:
             self._leave_fork(ending)
+        reach(CrashPoint.JOB_RETURNED)
         dirty = self._clean_up()
         enter_job(None)
         self._control.send(_result_frame(call, ending, reporter.close(), dirty))
+        reach(CrashPoint.RESULT_SENT)
 
     def _ending_of(self, call: Run, params: bytes, context: JobContext) -> Ending:
         try:

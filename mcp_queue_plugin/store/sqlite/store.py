@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mcp_queue_plugin.clock import Clock
+from mcp_queue_plugin.crash_points import CrashPoint, reach, reach_each
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.log_limit import LOG_BYTES
 from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures
+from mcp_queue_plugin.store.commit_points import COMMITTED, WRITTEN, changing
 from mcp_queue_plugin.store.protocol import Capabilities
 from mcp_queue_plugin.store.sqlite import listing, logs, positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
@@ -102,10 +104,13 @@ class SqliteStore:
             )
             async with self._transaction(always=True) as records:
                 left = [job for job in records.recoverable() if job.job_id not in in_process]
-                return Steps(records).recover(left, list(self._live.states.values()))
+                recovered = Steps(records).recover(left, list(self._live.states.values()))
+                reach(CrashPoint.RECOVERY_WRITTEN)
         except BaseException:
             self._database.close(remove=False)
             raise
+        reach(CrashPoint.RECOVERY_COMMITTED)
+        return recovered
 
     async def close(self) -> None:
         """Give the file back. Calling it again does nothing."""
@@ -116,7 +121,10 @@ class SqliteStore:
         # Of an empty group it is asked whether the file takes writes: so it writes.
         async with self._transaction(always=not operations) as records:
             steps = Steps(records)
-            return [steps.apply(operation) for operation in operations]
+            outcomes = [steps.apply(operation) for operation in operations]
+            reach_each(WRITTEN, changing(operations, outcomes))
+        reach_each(COMMITTED, changing(operations, outcomes))
+        return outcomes
 
     async def get(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""

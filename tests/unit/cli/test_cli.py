@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.cli.bench_load import NOOP, Load
 from mcp_queue_plugin.cli.main import main
-from mcp_queue_plugin.errors import EngineNotRunning, QueueError
-from mcp_queue_plugin.settings import load_settings, settings_schema
+from mcp_queue_plugin.settings import settings_schema
 from mcp_queue_plugin.version import __version__
+from tests.unit.cli.program import execute
 
-ROOT = Path(__file__).parents[3]
-PROGRAM = "from mcp_queue_plugin.cli.main import main; main()"
 SERVER = {
     "uuid": "20919984-3b3f-451c-a7e8-5662012b1aeb",
     "server": {"host": "127.0.0.1", "port": 8080, "protocol": "http", "debug": False, "log_level": "INFO"},
     "logging": {"level": "INFO", "log_dir": "./log", "console_output": False, "file_output": False},
 }
-
-
-MEASURED = ("jobs_per_second", "cpu_us_per_job", "engine_cpu_us_per_job", "idle_p50_ms", "idle_p99_ms")
 
 
 def write(folder: Path, config: Any) -> Path:
@@ -43,38 +32,6 @@ def write(folder: Path, config: Any) -> Path:
 
 def invoke(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def execute(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def until_there(look: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
-    """The processes that ``look`` finds, as soon as there are any."""
-    deadline = time.monotonic() + 30
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -164,53 +121,6 @@ def test_show_refuses_a_configuration_that_is_not_valid(tmp_path: Path) -> None:
     document = invoke("config", "show", "--json", "--config", path)
     assert document.exit_code == 2
     assert json.loads(document.stdout)["error"]["problems"]
-
-
-def test_a_bench_answers_its_figures_and_nothing_else(tmp_path: Path) -> None:
-    load = ("--pending", "300", "--queues", "3")
-    done = execute("bench", "--seconds", "1", "--workers", "1", *load, "--json", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
-    measured = {name: figures.pop(name) for name in MEASURED}
-    assert figures == {"workers": 1, "pending": 300, "queues": 3, "durability": "full"}
-    assert all(figure > 0 for figure in measured.values())
-    assert measured["engine_cpu_us_per_job"] < measured["cpu_us_per_job"]
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_bench_does_not_look_at_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MCP_QUEUE__WORKERS__MIN", "many")
-    monkeypatch.setenv("MCP_QUEUE__NO_SUCH_SETTING", "1")
-    done = execute("bench", "--seconds", "1", "--workers", "1", "--json", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["workers"] == 1
-
-
-def test_a_bench_that_loses_its_queue_says_so_like_every_command(tmp_path: Path) -> None:
-    with start("bench", "--seconds", "3600", "--workers", "1", "--json", folder=tmp_path) as bench:
-        (engine,) = until_there(lambda: psutil.Process(bench.pid).children())
-        until_there(engine.children)
-        engine.kill()
-        output, complaints = bench.communicate(timeout=60)
-    assert bench.returncode == 1, complaints
-    assert "Traceback" not in complaints
-    assert json.loads(output)["error"]["domain_code"] == "ENGINE_UNAVAILABLE"
-
-
-async def test_the_error_of_one_caller_is_the_error_of_all() -> None:
-    manager = QueueManagerIntegration.from_settings(load_settings({}, environ={}))
-    with pytest.raises(EngineNotRunning):
-        await Load(manager, ["default"]).run(4, seconds=60)
-
-
-async def test_a_job_that_does_not_complete_is_an_error() -> None:
-    manager = QueueManagerIntegration.from_settings(load_settings({}, environ={}))
-    await manager.start()
-    try:
-        with pytest.raises(QueueError, match=rf"job .* is failed: .*{NOOP}"):
-            await Load(manager, ["default"]).run(1, seconds=60)
-    finally:
-        await manager.stop()
 
 
 def refusal(folder: Path, config: Any, *arguments: str) -> str:

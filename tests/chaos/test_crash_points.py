@@ -1,0 +1,295 @@
+"""A process dies at each named point: beside the point stands what must hold afterwards.
+
+Every job has one accepted end, and its record names the attempt whose result it shows. What was acknowledged holds; of
+what was not, the table says whether it is done or was never asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mcp_queue_plugin.crash_points import CrashPoint
+from tests.acceptance.harness.waiting import until
+from tests.chaos.harness.scene import Scene
+
+LONG_SECONDS = 100.0
+SHORT_SECONDS = 0.3
+
+
+def submission_is_lost(scene: Scene) -> None:
+    scene.lose("queue_add_job", **scene.submission("job"))
+    scene.recover()
+    assert scene.is_gone("job")
+    scene.add("job")
+    assert scene.ended("job") == ("completed", 1)
+    assert scene.runs("job") == [1]
+
+
+def submission_holds(scene: Scene) -> None:
+    scene.lose("queue_add_job", **scene.submission("job"))
+    scene.recover()
+    assert scene.ended("job") == ("completed", 1)
+    assert (
+        scene.server.refusal("queue_add_job", **scene.submission("job"))["data"]["domain_code"] == "JOB_ALREADY_EXISTS"
+    )
+    assert scene.result_is_of_its_attempt("job")
+
+
+def start_is_lost(scene: Scene) -> None:
+    scene.add("job", start=False)
+    scene.lose("queue_start_job", job_id="job")
+    scene.recover()
+    assert scene.status("job")["phase"] == "created"
+    scene.server.data("queue_start_job", job_id="job")
+    assert scene.ended("job") == ("completed", 1)
+
+
+def start_holds(scene: Scene) -> None:
+    scene.add("job", start=False)
+    scene.lose("queue_start_job", job_id="job")
+    scene.recover()
+    assert scene.ended("job") == ("completed", 1)
+
+
+def runs_again(scene: Scene, *, ended_in: int, begun_in: list[list[int]], command: str = "sign") -> None:
+    scene.add("job", command, seconds=SHORT_SECONDS)
+    scene.recover()
+    assert scene.ended("job") == ("completed", ended_in)
+    assert scene.runs("job") in begun_in
+    assert scene.result_is_of_its_attempt("job")
+
+
+def is_interrupted(scene: Scene) -> None:
+    scene.add("job", "sign_once")
+    scene.recover()
+    assert scene.ended("job") == ("failed", 1)
+    assert scene.status("job")["error_info"]["type"] == "Interrupted"
+    assert scene.runs("job") == []
+
+
+def stop_is_lost(scene: Scene) -> None:
+    scene.add("job", seconds=LONG_SECONDS)
+    scene.signed("job")
+    scene.lose("queue_stop_job", job_id="job", grace_seconds=0)
+    scene.recover()
+    scene.server.running("job")
+    assert scene.server.stop("job", grace_seconds=0)["status"] == "stopped"
+    assert scene.runs("job") == [1, 2]
+
+
+def stop_holds(scene: Scene) -> None:
+    scene.add("job", seconds=LONG_SECONDS)
+    scene.signed("job")
+    scene.lose("queue_stop_job", job_id="job", grace_seconds=0)
+    scene.recover()
+    assert scene.ended("job") == ("stopped", 1)
+    scene.add("next")
+    assert scene.ended("next") == ("completed", 1)
+    assert scene.runs("job") == [1]
+
+
+def deletion_is_lost(scene: Scene) -> None:
+    scene.add("job", seconds=LONG_SECONDS)
+    scene.signed("job")
+    scene.lose("queue_delete_job", job_id="job", grace_seconds=0)
+    scene.recover()
+    scene.server.running("job")
+    assert scene.server.delete("job", grace_seconds=0)["status"] == "deleted"
+
+
+def deletion_holds(scene: Scene) -> None:
+    scene.add("job", seconds=LONG_SECONDS)
+    scene.signed("job")
+    scene.lose("queue_delete_job", job_id="job", grace_seconds=0)
+    scene.recover()
+    scene.server.wait("job", lambda record: record["status"] == "deleted")
+    scene.add("job")
+    assert scene.ended("job") == ("completed", 1)
+    assert scene.runs("job") == [1, 1]
+
+
+def retry_is_lost(scene: Scene) -> None:
+    scene.add("job", failures=1)
+    assert scene.ended("job") == ("failed", 1)
+    scene.lose("queue_retry_job", job_id="job")
+    scene.recover()
+    assert scene.ended("job") == ("failed", 1)
+    scene.server.data("queue_retry_job", job_id="job")
+    scene.server.wait("job", lambda record: record["status"] == "completed")
+    assert scene.runs("job") == [1, 2]
+
+
+def retry_holds(scene: Scene) -> None:
+    scene.add("job", failures=1)
+    assert scene.ended("job") == ("failed", 1)
+    scene.lose("queue_retry_job", job_id="job")
+    scene.recover()
+    assert scene.ended("job") == ("completed", 2)
+    assert scene.runs("job") == [1, 2]
+
+
+def becomes_due(scene: Scene) -> None:
+    scene.add("job", delay_seconds=SHORT_SECONDS)
+    scene.recover()
+    assert scene.ended("job") == ("completed", 1)
+    assert scene.runs("job") == [1]
+
+
+def is_removed(scene: Scene) -> None:
+    scene.add("job")
+    scene.recover()
+    until(lambda: scene.is_gone("job"), "the job is removed")
+    assert scene.runs("job") == [1]
+
+
+def recovery_is_repeated(scene: Scene, point: CrashPoint) -> None:
+    scene.add("job", seconds=SHORT_SECONDS)
+    scene.signed("job")
+    scene.arm(point)
+    scene.kill()
+    scene.open_in_vain()
+    scene.open()
+    assert scene.ended("job") == ("completed", 2)
+    assert scene.runs("job") == [1, 2]
+
+
+def stop_is_answered_by_nobody(scene: Scene) -> None:
+    scene.add("job", start=False)
+    scene.lose("queue_stop_job", job_id="job")
+    scene.recover()
+    assert scene.ended("job") == ("stopped", 0)
+
+
+class Case(NamedTuple):
+    """``holds`` says in words what ``play`` asserts of a death when ``point`` is passed for the ``passes``-th time."""
+
+    point: CrashPoint
+    holds: str
+    play: Callable[[Scene], None]
+    passes: int = 1
+    victim: str | None = None
+    """Who dies instead of the process that reaches the point."""
+
+    def __str__(self) -> str:
+        return f"{self.point}{f' kills the {self.victim}' if self.victim else ''} - {self.holds}"
+
+
+CASES = (
+    Case(CrashPoint.SUBMISSION_WRITTEN, "the job was never there", submission_is_lost),
+    Case(CrashPoint.SUBMISSION_COMMITTED, "the job is there and runs, answered or not", submission_holds),
+    Case(CrashPoint.START_WRITTEN, "the job is still only added", start_is_lost),
+    Case(CrashPoint.START_COMMITTED, "the job runs", start_holds),
+    Case(
+        CrashPoint.CLAIM_WRITTEN,
+        "the job is still queued; what its worker did counts for nothing",
+        partial(runs_again, ended_in=1, begun_in=[[1], [1, 1]]),
+    ),
+    Case(
+        CrashPoint.CLAIM_COMMITTED,
+        "the attempt has crashed, and another follows",
+        partial(runs_again, ended_in=2, begun_in=[[2], [1, 2]]),
+    ),
+    Case(CrashPoint.CLAIM_COMMITTED, "what must not run twice is not even begun, and says so", is_interrupted),
+    Case(
+        CrashPoint.RUN_SENT,
+        "the job is still queued; what its worker did counts for nothing",
+        partial(runs_again, ended_in=1, begun_in=[[1], [1, 1]]),
+    ),
+    Case(
+        CrashPoint.RESULT_WRITTEN,
+        "the attempt has crashed, its result with it, and another follows",
+        partial(runs_again, ended_in=2, begun_in=[[1, 2]]),
+    ),
+    Case(
+        CrashPoint.RESULT_COMMITTED,
+        "the job has ended, and is not run again",
+        partial(runs_again, ended_in=1, begun_in=[[1]]),
+    ),
+    Case(CrashPoint.STOP_WRITTEN, "the job runs again, and can be stopped", stop_is_lost),
+    Case(CrashPoint.STOP_COMMITTED, "the job is stopped, and is not run again", stop_holds),
+    Case(CrashPoint.DELETION_WRITTEN, "the job runs again, and can be deleted", deletion_is_lost),
+    Case(CrashPoint.DELETION_COMMITTED, "the job is deleted, and its id is free", deletion_holds),
+    Case(CrashPoint.RETRY_WRITTEN, "the job has failed as before, and can be run again", retry_is_lost),
+    Case(CrashPoint.RETRY_COMMITTED, "the job runs again", retry_holds),
+    Case(CrashPoint.DUE_WRITTEN, "the job becomes due once more, and runs once", becomes_due),
+    Case(CrashPoint.DUE_COMMITTED, "the job runs once", becomes_due),
+    Case(CrashPoint.SWEEP_WRITTEN, "the job is removed by the next sweep", is_removed),
+    Case(CrashPoint.SWEEP_COMMITTED, "the job is gone", is_removed),
+    Case(
+        CrashPoint.RECOVERY_WRITTEN,
+        "the next start recovers the job",
+        partial(recovery_is_repeated, point=CrashPoint.RECOVERY_WRITTEN),
+    ),
+    Case(
+        CrashPoint.RECOVERY_COMMITTED,
+        "the next start has nothing to recover",
+        partial(recovery_is_repeated, point=CrashPoint.RECOVERY_COMMITTED),
+    ),
+    Case(
+        CrashPoint.JOB_RECEIVED,
+        "another worker runs the job",
+        partial(runs_again, ended_in=2, begun_in=[[2]]),
+    ),
+    Case(
+        CrashPoint.JOB_RETURNED,
+        "another worker runs the job",
+        partial(runs_again, ended_in=2, begun_in=[[1, 2]]),
+    ),
+    Case(
+        CrashPoint.RESULT_SENT,
+        "the result counts",
+        partial(runs_again, ended_in=1, begun_in=[[1]]),
+    ),
+    Case(CrashPoint.ANSWER_ARRIVED, "the job is there and runs, though nobody was answered", submission_holds),
+    Case(CrashPoint.ANSWER_ARRIVED, "the stop holds, though nobody was answered", stop_is_answered_by_nobody, passes=2),
+)
+
+KEPT = (
+    CrashPoint.SUBMISSION_COMMITTED,
+    CrashPoint.CLAIM_COMMITTED,
+    CrashPoint.RESULT_COMMITTED,
+    CrashPoint.STOP_COMMITTED,
+    CrashPoint.DELETION_COMMITTED,
+)
+
+WHOEVER_DIES = tuple(
+    case._replace(victim=victim)
+    for case in CASES
+    for victim in ("server", "warden")
+    if case.point in KEPT and case.play is not is_interrupted
+)
+"""What is committed holds also if the engine gets a little further, and ends only because another process has died."""
+
+RECOVERIES = (CrashPoint.RECOVERY_WRITTEN, CrashPoint.RECOVERY_COMMITTED)
+"""Every start reaches them: they are armed for the second, which must fail without harm."""
+
+SWEEPS = (CrashPoint.SWEEP_WRITTEN, CrashPoint.SWEEP_COMMITTED)
+
+
+@pytest.fixture
+def scene(case: Case, tmp_path: Path) -> Iterator[Scene]:
+    """A server that is armed for ``case``."""
+    scene = Scene(tmp_path, sweeps=case.point in SWEEPS)
+    if case.point not in RECOVERIES:
+        scene.arm(case.point, passes=case.passes, victim=case.victim)
+    try:
+        scene.open()
+        yield scene
+    finally:
+        scene.close()
+
+
+@pytest.mark.parametrize("case", [*CASES, *WHOEVER_DIES], ids=str)
+def test_what_holds_after_a_crash(case: Case, scene: Scene) -> None:
+    case.play(scene)
+    scene.add("afterwards")
+    assert scene.ended("afterwards") == ("completed", 1)
+
+
+def test_every_point_stands_in_the_table() -> None:
+    assert {case.point for case in CASES} == set(CrashPoint)
