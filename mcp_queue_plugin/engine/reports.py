@@ -41,6 +41,9 @@ class Reports:
         """Of those that have written anything at all; kept to their end, because lines go on."""
         self._backlogs: dict[Token, int] = {}
         """How many bytes of their logs are handed on and not stored yet."""
+        self._under_way: set[Token] = set()
+        """Those with a report that is not stored yet. What comes meanwhile is gathered: while the store fails, it is
+        owed a few reports for each attempt, and not ten more every second."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add_changes(self, token: Token, changes: Changes) -> None:
@@ -65,28 +68,27 @@ class Reports:
         """What is left of an attempt that has ended, so that it goes along with its end."""
         log = self._logs.pop(token, None)
         self._backlogs.pop(token, None)
+        self._under_way.discard(token)
         return self._changes.pop(token, NO_CHANGES), () if log is None else log.end()
 
     def flush(self) -> None:
-        """Hand everything on."""
+        """Hand on what is gathered, of all attempts that have nothing under way."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for token in list(self._changes):
-            self._flush_one(token)
+        for token in [token for token in self._changes if token not in self._under_way]:
+            self._report(token, self._changes.pop(token))
 
     def _set_timer(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
 
-    def _flush_one(self, token: Token) -> None:
-        self._report(token, self._changes.pop(token))
-
     def _report(self, token: Token, changes: Changes) -> None:
         log = self._logs.get(token)
         if log is None or not log.size_bytes:
             if changes != NO_CHANGES:
-                self._submit(Report(token=token, changes=changes), None)
+                self._under_way.add(token)
+                self._submit(Report(token=token, changes=changes), lambda _: self._on_stored(token, 0))
             return
         size_bytes = log.size_bytes
         backlog = self._backlogs.get(token, 0) + size_bytes
@@ -94,9 +96,13 @@ class Reports:
         if backlog >= BACKLOG_BYTES > backlog - size_bytes:
             self._hold_log(token, True)
         report = Report(token=token, changes=changes, log=log.take())
+        self._under_way.add(token)
         self._submit(report, lambda _: self._on_stored(token, size_bytes))
 
     def _on_stored(self, token: Token, size_bytes: int) -> None:
+        self._under_way.discard(token)
+        if token in self._changes:
+            self._set_timer()
         if token not in self._backlogs:
             return
         backlog = self._backlogs[token] - size_bytes
