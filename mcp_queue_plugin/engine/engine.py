@@ -211,7 +211,7 @@ class Engine:
     def _issues(self, outline: Outline) -> tuple[str, ...]:
         issues = []
         if outline.failure is not None:
-            issues.append(f"the store cannot be read: {outline.failure.message}")
+            issues.append(outline.failure.message)
         if self._committer.failure is not None:
             issues.append(f"the store does not take writes: {self._committer.failure.message}")
         if self._dispatcher.broken is not None:
