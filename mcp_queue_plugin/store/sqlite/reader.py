@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import apsw
 
-from mcp_queue_plugin.errors import StoreUnavailable
+from mcp_queue_plugin.errors import StoreDamaged, StoreUnavailable
 from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.store.sqlite import header
 from mcp_queue_plugin.store.sqlite.failures import translated
@@ -52,8 +52,14 @@ class SqliteReader(SqliteReading):
 
     def problems(self) -> list[str]:
         """What is damaged in the file, in SQLite's words; it reads all of it."""
-        found = self._file.fetch(f"PRAGMA integrity_check({PROBLEMS_MAX})")
-        return [str(row[0]) for row in found if row[0] != "ok"]
+        found: list[str] = []
+        try:
+            with self._file.snapshot() as execute:
+                found += (str(row[0]) for row in execute(f"PRAGMA integrity_check({PROBLEMS_MAX})", ()))
+        except StoreDamaged as error:
+            # So bad that the check itself could not go on.
+            found.append(error.data["reason"])
+        return [problem for problem in found if problem != "ok"]
 
 
 class _State(NamedTuple):
