@@ -15,7 +15,7 @@ from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate
 
 HOUR_SECONDS = 3600.0
-DELAY_SECONDS = 2.0
+DELAY_SECONDS = 1.0
 
 
 def schedule(server: Server, job_id: str, delay_seconds: float) -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from mcp_queue_plugin.cli.main import main
 from tests.acceptance.conftest import StartServer
-from tests.acceptance.harness.commandline import answer, mcp_queue
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate
 
 ONLY_SERVER_KNOWS = ("queue_position", "estimated_wait_seconds", "poll_after_seconds")
+
+
+def answer(config: Path, *arguments: str) -> dict[str, Any]:
+    """The JSON document of a command, which runs in this process: the server is another one."""
+    done = CliRunner().invoke(main, [*arguments, "--config", str(config), "--json"])
+    assert done.exit_code == 0, done.output
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
 def without_estimates(record: dict[str, Any]) -> dict[str, Any]:
@@ -37,13 +48,12 @@ def test_what_is_shown_is_what_the_server_says(start: StartServer, tmp_path: Pat
     known = told(server, jobs)
 
     assert shown(config, jobs) == known
-    assert [job["job_id"] for job in answer(config, "jobs", "list")["jobs"]] == jobs[::-1]
+    listed = answer(config, "jobs", "list")
+    assert [job["job_id"] for job in listed["jobs"]] == jobs[::-1]
     server.kill()
     assert shown(config, jobs) == known
     log = answer(config, "jobs", "logs", narrated)
     assert [entry["line"] for entry in log["entries"] if entry["stream"] == "stdout"] == ["first half", "second half"]
-    printed = mcp_queue(config, "jobs", "logs", narrated)
-    assert (printed.stdout, printed.stderr) == ("first half\nsecond half\n", "a warning\n")
 
     gate.open()
     server = start(config)
