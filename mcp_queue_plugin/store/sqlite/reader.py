@@ -55,7 +55,8 @@ class SqliteReader(SqliteReading):
         found: list[str] = []
         try:
             with self._file.snapshot() as execute:
-                found += (str(row[0]) for row in execute(f"PRAGMA integrity_check({PROBLEMS_MAX})", ()))
+                for row in execute(f"PRAGMA integrity_check({PROBLEMS_MAX})", ()):
+                    found += str(row[0]).splitlines()
         except StoreDamaged as error:
             # So bad that the check itself could not go on.
             found.append(error.data["reason"])

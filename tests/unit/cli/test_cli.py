@@ -81,7 +81,7 @@ def until_there(look: Callable[[], list[psutil.Process]]) -> list[psutil.Process
 def test_help_lists_the_commands(option: str) -> None:
     result = invoke(option)
     assert result.exit_code == 0
-    for command in ("serve", "bench", "config"):
+    for command in ("serve", "bench", "config", "jobs", "store"):
         assert command in result.output
 
 
