@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,23 +15,14 @@ from mcp_queue_plugin.errors import StoreInUse
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite.ownership import Ownership
 from tests.contract.samples import add, applied
-from tests.unit.store.conftest import NewStore
+from tests.unit.store.conftest import NewStore, another_server
 
 
 @pytest.fixture
 def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the store at ``path`` and runs a job."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.store.holder", str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with another_server(path) as process:
         yield process
-        process.kill()
 
 
 async def test_a_store_in_use_is_refused_with_its_owner(holder: subprocess.Popen[str], new_store: NewStore) -> None:

@@ -18,13 +18,13 @@ from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import Delete, EndingKind, SetQueue
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobQuery, LogQuery
-from mcp_queue_plugin.model.states import Status
+from mcp_queue_plugin.model.states import State, Status
 from mcp_queue_plugin.store.protocol import JobReader
 from mcp_queue_plugin.store.sqlite import SqliteStore
 from mcp_queue_plugin.store.sqlite.header import APPLICATION_ID
 from mcp_queue_plugin.store.sqlite.reader import SqliteReader
 from tests.contract.samples import add, applied, finish, run_new
-from tests.unit.store.conftest import NewStore
+from tests.unit.store.conftest import NewStore, another_server
 
 NOBODY = 65534
 PARTS = ("", "-wal", "-shm")
@@ -148,6 +148,13 @@ async def test_by_somebody_who_may_only_read(ended: str, store: SqliteStore, pat
     with by_somebody_who_may_only_read(folder):
         assert await look(left) == expected
     assert files(left) == before
+
+
+async def test_beside_the_server_of_somebody_else(folder: Path) -> None:
+    path = folder / "jobs.db"
+    with another_server(path), by_somebody_who_may_only_read(folder):
+        (page, *_), *_ = await look(path)
+    assert [(job.job_id, job.state) for job in page.jobs] == [("running", State.WORKING)]
 
 
 async def test_a_log_that_cannot_be_used_is_never_passed_over(store: SqliteStore, path: Path, folder: Path) -> None:
