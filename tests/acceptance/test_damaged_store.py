@@ -6,9 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from mcp_queue_plugin.clock import system_clock
+from mcp_queue_plugin.store.sqlite import SqliteStore
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.commandline import answer, mcp_queue
 from tests.acceptance.harness.configuration import write_configuration
+from tests.acceptance.harness.faults import is_degraded
+from tests.contract.samples import add
 
 UNUSABLE = 2
 PAGE_BYTES = 4096
@@ -36,20 +42,19 @@ def lose_its_head(store: Path) -> None:
         file.write(b"\0" * PAGE_BYTES)
 
 
-def filled(start: StartServer, config: Path) -> list[str]:
-    """The jobs that an earlier server has done; it was ended orderly."""
-    server = start(config)
-    server.add("large", command="hold", params={"gate": "x" * 500_000}, start=False)
-    done = [server.submit("add_numbers", a=number, b=1) for number in range(20)]
-    for job_id in done:
-        server.completed(job_id)
-    assert server.terminate() == 0
-    return done
+@pytest.fixture
+async def config(tmp_path: Path) -> Path:
+    """The configuration of a server, whose store holds some megabyte of jobs."""
+    store = SqliteStore(tmp_path / "queue.db", durability="normal", clock=system_clock())
+    await store.open()
+    await store.apply([add(f"job {number}", start=False, params=b" " * 10_000 + b"{}") for number in range(100)])
+    await store.close()
+    return write_configuration(tmp_path)
 
 
-def test_a_damaged_store_is_refused_then_set_aside_and_a_new_one_is_made(start: StartServer, tmp_path: Path) -> None:
-    config = write_configuration(tmp_path)
-    filled(start, config)
+def test_a_damaged_store_is_refused_then_set_aside_and_a_new_one_is_made(
+    start: StartServer, config: Path, tmp_path: Path
+) -> None:
     sound = (tmp_path / "queue.db").read_bytes()
     damages: list[Callable[[Path], None]] = [cut_in_half, lose_its_head]
     for damage in damages:
@@ -72,10 +77,8 @@ def test_a_damaged_store_is_refused_then_set_aside_and_a_new_one_is_made(start: 
 
 
 def test_damage_that_a_running_server_finds_is_said_and_nothing_is_overwritten(
-    start: StartServer, tmp_path: Path
+    start: StartServer, config: Path, tmp_path: Path
 ) -> None:
-    config = write_configuration(tmp_path)
-    done = filled(start, config)
     server = start(config)
     spoil(tmp_path / "queue.db")
     before = (tmp_path / "queue.db").read_bytes()
@@ -83,10 +86,7 @@ def test_damage_that_a_running_server_finds_is_said_and_nothing_is_overwritten(
     for refusal in refusals:
         assert refusal["data"]["domain_code"] == "STORE_UNAVAILABLE", refusal
         assert "mcp-queue store set-aside" in refusal["message"]
-    health = server.health()
-    assert health["status"] == "degraded"
-    assert "the file is damaged" in str(health["issues"])
-    assert "the file is damaged" in str(server.get("/health"))
+    assert is_degraded(server, "the file is damaged")
 
     refused = mcp_queue(config, "store", "set-aside")
     assert refused.returncode == UNUSABLE
@@ -94,4 +94,3 @@ def test_damage_that_a_running_server_finds_is_said_and_nothing_is_overwritten(
     assert "stop it first" in refused.stderr
     assert server.terminate() == 0
     assert (tmp_path / "queue.db").read_bytes() == before
-    assert done

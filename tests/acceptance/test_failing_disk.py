@@ -9,7 +9,7 @@ import psutil
 
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
-from tests.acceptance.harness.faults import Fault, Faults
+from tests.acceptance.harness.faults import Fault, Faults, is_degraded, is_well
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate, until
 
@@ -23,16 +23,6 @@ def refused_for(server: Server, words: str) -> None:
     assert refusal["data"]["domain_code"] == "STORE_UNAVAILABLE", refusal
     assert words in refusal["message"]
     assert is_degraded(server, words)
-    assert words in str(server.get("/health"))
-
-
-def is_degraded(server: Server, words: str) -> bool:
-    health = server.health()
-    return health["status"] == "degraded" and any(words in issue for issue in health["issues"])
-
-
-def is_well(server: Server) -> bool:
-    return bool(server.health()["status"] == "healthy" and server.get("/health")["status"] != "degraded")
 
 
 FAULTS: dict[Fault, str] = {

@@ -14,8 +14,7 @@ import psutil
 
 from tests.acceptance.conftest import StartServer
 from tests.acceptance.harness.configuration import write_configuration
-from tests.acceptance.harness.faults import Faults
-from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.faults import Faults, is_degraded, is_well
 from tests.acceptance.harness.waiting import Gate, until
 
 RECOVERY_SECONDS = 40.0
@@ -36,15 +35,6 @@ def limited(pid: int, kind: int, soft: int) -> Iterator[None]:
         yield
     finally:
         process.rlimit(kind, before)
-
-
-def is_degraded(server: Server, words: str) -> bool:
-    """Whether health says ``words``, in both its places."""
-    return server.health()["status"] == "degraded" and words in str(server.get("/health"))
-
-
-def is_well(server: Server) -> bool:
-    return bool(server.health()["status"] == "healthy" and server.get("/health")["status"] != "degraded")
 
 
 def test_jobs_are_taken_and_stopped_while_no_worker_can_start(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.harness.configuration import write_configuration
+from tests.acceptance.harness.faults import is_degraded, is_well
 from tests.acceptance.harness.server import MCP_QUEUE, ROOT, START_SECONDS, Server
 from tests.acceptance.harness.waiting import until
 
@@ -57,7 +58,7 @@ def test_a_disk_that_is_full_and_then_is_not(server: Server, disk: Path) -> None
     (inside / "ballast").unlink()
     second = server.submit("add_numbers", a=2, b=2)
     assert server.completed(second) == {"sum": 4}
-    assert server.health()["status"] == "healthy"
+    assert is_well(server)
     assert server.completed(first) == {"sum": 2}
 
 
@@ -66,8 +67,7 @@ def is_refused_and_degraded(server: Server) -> bool:
     refusal = server.refusal("hold", gate="x" * 200_000)
     assert refusal["data"]["domain_code"] == "STORE_UNAVAILABLE", refusal
     assert "free some space on its disk" in refusal["message"]
-    told = (str(server.health()["issues"]), str(server.get("/health")))
-    return all("free some space on its disk" in report for report in told)
+    return is_degraded(server, "free some space on its disk")
 
 
 def fill(path: Path) -> None:

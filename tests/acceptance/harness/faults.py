@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from tests.acceptance.harness.server import ROOT
+from tests.acceptance.harness.server import ROOT, Server
 
 INJECTED = Path(__file__).parents[1] / "injected"
 
@@ -38,3 +38,15 @@ class Faults:
         new = self._folder / "new"
         new.write_text(str(shift_seconds))
         new.rename(self._folder / "clock_shift_seconds")
+
+
+def is_degraded(server: Server, words: str) -> bool:
+    """Whether health says so, with these words, in both its places."""
+    health = server.health()
+    said = (str(health["issues"]), str(server.get("/health")))
+    return health["status"] == "degraded" and all(words in place for place in said)
+
+
+def is_well(server: Server) -> bool:
+    """Whether health says so in both its places."""
+    return bool(server.health()["status"] == "healthy" and server.get("/health")["status"] != "degraded")
