@@ -90,7 +90,7 @@ def test_damage_that_a_running_server_finds_is_said_and_nothing_is_overwritten(
 
     refused = mcp_queue(config, "store", "set-aside")
     assert refused.returncode == UNUSABLE
-    assert f"process {server.engine_pid}" in refused.stderr
+    assert f"process id {server.pid}" in refused.stderr
     assert "stop it first" in refused.stderr
     assert server.terminate() == 0
     assert (tmp_path / "queue.db").read_bytes() == before
