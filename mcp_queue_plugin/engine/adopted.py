@@ -60,8 +60,8 @@ class AdoptedJobs:
         job_id = operation.submission.job_id
         if job_id in self._jobs or job_id in self._adopting:
             return
-        self._adopting.setdefault(job_id, asyncio.Event())
-        self._submit(operation, lambda outcome: self._on_adopted(operation, outcome))
+        self._adopting[job_id] = asyncio.Event()
+        self._record(operation)
 
     async def settled(self, job_id: str) -> None:
         """Wait until the record of ``job_id`` is committed, if it is being adopted: its id is already known.
@@ -88,6 +88,9 @@ class AdoptedJobs:
         self._events.on_stop_adopted(job)
         return True
 
+    def _record(self, operation: Adopt) -> None:
+        self._submit(operation, lambda outcome: self._on_adopted(operation, outcome))
+
     def _on_adopted(self, operation: Adopt, outcome: Outcome | QueueError) -> None:
         job_id = operation.submission.job_id
         adopting = self._adopting.get(job_id)
@@ -95,7 +98,7 @@ class AdoptedJobs:
             adopting.set()
         if isinstance(outcome, StoreUnavailable):
             # The job runs, and its client has the id: the record is made as soon as the store takes it.
-            asyncio.get_running_loop().call_later(RETRY_SECONDS, self.adopt, operation)
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._record, operation)
             return
         self._adopting.pop(job_id, None)
         ending = self._endings.pop(job_id, None)

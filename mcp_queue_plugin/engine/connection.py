@@ -16,6 +16,7 @@ import msgspec
 from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.channel import Channel
+from mcp_queue_plugin.engine.loops import resolve, running_loop
 from mcp_queue_plugin.engine.notices import ClientEvents, deliver
 from mcp_queue_plugin.engine.process import EngineProcess
 from mcp_queue_plugin.engine.revival import Revival
@@ -207,7 +208,7 @@ class Connection:
         if channel is None:
             raise EngineNotRunning
         home = self._home_loop(channel)
-        if home is _running_loop():
+        if home is running_loop():
             channel.send(frame)
         else:
             home.call_soon_threadsafe(channel.send, frame)
@@ -218,7 +219,7 @@ class Connection:
             return home
         with self._home_lock:
             if self._home is None or not self._home.is_running():
-                loop = _running_loop()
+                loop = running_loop()
                 if loop is None:
                     raise EngineNotRunning("the event loop that the queue was used on has ended; call from a new one")
                 channel.detach()
@@ -240,9 +241,9 @@ class Connection:
             outcome = border.error_of(msgspec.json.decode(frame.payload, type=border.ErrorReport))
         loop = future.get_loop()
         if loop is self._home:
-            _resolve(future, outcome)
+            resolve(future, outcome)
         elif not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, future, outcome)
+            loop.call_soon_threadsafe(resolve, future, outcome)
 
     def _on_closed(self) -> None:
         if self._process is None or not self._in_use:
@@ -265,7 +266,7 @@ class Connection:
         for future in list(self._waiting.values()):
             loop = future.get_loop()
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_resolve, future, error)
+                loop.call_soon_threadsafe(resolve, future, error)
 
     def _forget(self, error: QueueError) -> None:
         """Let go of the process and its socket; who still waits gets ``error``."""
@@ -287,19 +288,3 @@ class Connection:
 
 def _warm_up_request(setup: Setup, number: int) -> border.WarmUpRequest:
     return border.WarmUpRequest(number=number, setup=setup)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _resolve(future: asyncio.Future[Frame], outcome: Frame | QueueError) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, QueueError):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)

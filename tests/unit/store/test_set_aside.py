@@ -74,7 +74,7 @@ def test_nothing_is_overwritten(path: Path) -> None:
 async def test_a_store_in_use_stays_where_it_is(new_store: NewStore, path: Path) -> None:
     store = new_store()
     await store.open()
-    with pytest.raises(StoreInUse, match=rf"is owned by the server with process id {os.getpid()}, which started at .*: stop it first"):
+    with pytest.raises(StoreInUse, match=rf"server with process id {os.getpid()}, which started at .*: stop it first"):
         set_aside(path, now=NOW)
     await applied(store, add("a"))
 
