@@ -17,6 +17,7 @@
     │   ├── StoreRefused
     │   ├── StoreInUse
     │   └── StoreUnavailable
+    │       └── StoreDamaged
     ├── EngineError
     │   ├── EngineNotRunning
     │   ├── EngineStartFailed
@@ -156,6 +157,10 @@ class StoreInUse(StoreError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be read or written now; nothing was acknowledged."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """What is in the store's file makes no sense; it was left as it is."""
 
 
 class EngineError(QueueError):

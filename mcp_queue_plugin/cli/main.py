@@ -6,7 +6,9 @@ import click
 
 from mcp_queue_plugin.cli.bench import bench
 from mcp_queue_plugin.cli.config import config
+from mcp_queue_plugin.cli.jobs import jobs
 from mcp_queue_plugin.cli.serve import serve
+from mcp_queue_plugin.cli.store import store
 from mcp_queue_plugin.version import __version__
 
 
@@ -19,3 +21,5 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(bench)
 main.add_command(config)
+main.add_command(jobs)
+main.add_command(store)

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import split_streams
-from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.commands.base import JOB_ID, WAIT_SECONDS, QueueCommand, longest_wait_seconds
-from mcp_queue_plugin.commands.record import record, row
+from mcp_queue_plugin.commands.record import log_entry, record, row
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
-from mcp_queue_plugin.model.queries import JobQuery, LogEntry, LogQuery
+from mcp_queue_plugin.model.queries import JobQuery, LogQuery
 from mcp_queue_plugin.model.states import Status
 from mcp_queue_plugin.model.text import storable
 
@@ -86,7 +85,7 @@ class QueueGetJobLogsCommand(QueueCommand):
         return {
             "job_id": params["job_id"],
             **split_streams(page),
-            "entries": [_entry(entry) for entry in page.entries],
+            "entries": [log_entry(entry) for entry in page.entries],
             "next_cursor": str(page.next_cursor),
             "dropped_lines": page.dropped_lines,
             **capped,
@@ -159,11 +158,6 @@ class QueueHealthCommand(QueueCommand):
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the health report."""
         return health_report(await manager.engine.health(), manager.settings)
-
-
-def _entry(entry: LogEntry) -> dict[str, Any]:
-    whole = {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
-    return {**whole, "continues": True} if entry.continues else whole
 
 
 def _names(params: dict[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.pace import poll_after_seconds
+from mcp_queue_plugin.model.queries import LogEntry
 from mcp_queue_plugin.model.states import Status
 
 
@@ -53,6 +54,12 @@ def row(job: Job, place: Place | None = None) -> dict[str, Any]:
 def record(answer: Answer) -> dict[str, Any]:
     """The record with its result; an empty object as long as there is none."""
     return {**row(answer.job, answer.place), "result": {} if answer.result is None else json.loads(answer.result)}
+
+
+def log_entry(entry: LogEntry) -> dict[str, Any]:
+    """One line of a job's log."""
+    whole = {"stream": entry.stream, "written_at": iso8601(entry.written_at), "line": entry.line}
+    return {**whole, "continues": True} if entry.continues else whole
 
 
 def _success(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.operations import (
     Adopt,
@@ -20,6 +20,8 @@ from mcp_queue_plugin.model.operations import (
     OutcomeCallback,
 )
 from mcp_queue_plugin.model.states import RUNNING_STATES, State
+
+RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class AdoptedJobs:
         self._endings: dict[str, tuple[Ending, str]] = {}
         """Ends that were reported before the record of their job was committed."""
         self._adopting: dict[str, asyncio.Event] = {}
-        """Set once the record is committed, or refused."""
+        """Set once the record is committed or refused, or had to be put off."""
 
     def restore(self, jobs: Iterable[Job | None]) -> None:
         """Take over those that run on in the server after the engine before this one was lost."""
@@ -59,10 +61,13 @@ class AdoptedJobs:
         if job_id in self._jobs or job_id in self._adopting:
             return
         self._adopting.setdefault(job_id, asyncio.Event())
-        self._submit(operation, lambda outcome: self._on_adopted(job_id, outcome))
+        self._submit(operation, lambda outcome: self._on_adopted(operation, outcome))
 
     async def settled(self, job_id: str) -> None:
-        """Wait until the record of ``job_id`` is committed, if it is being adopted: its id is already known."""
+        """Wait until the record of ``job_id`` is committed, if it is being adopted: its id is already known.
+
+        A store that takes no writes is not waited for.
+        """
         adopting = self._adopting.get(job_id)
         if adopting is not None:
             await adopting.wait()
@@ -83,10 +88,16 @@ class AdoptedJobs:
         self._events.on_stop_adopted(job)
         return True
 
-    def _on_adopted(self, job_id: str, outcome: Outcome | QueueError) -> None:
-        adopting = self._adopting.pop(job_id, None)
+    def _on_adopted(self, operation: Adopt, outcome: Outcome | QueueError) -> None:
+        job_id = operation.submission.job_id
+        adopting = self._adopting.get(job_id)
         if adopting is not None:
             adopting.set()
+        if isinstance(outcome, StoreUnavailable):
+            # The job runs, and its client has the id: the record is made as soon as the store takes it.
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self.adopt, operation)
+            return
+        self._adopting.pop(job_id, None)
         ending = self._endings.pop(job_id, None)
         if isinstance(outcome, Applied):
             self._jobs[job_id] = outcome.job

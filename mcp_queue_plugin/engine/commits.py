@@ -144,6 +144,8 @@ class Committer:
         except StoreUnavailable as error:
             self._keep_for_retry(group, error)
             return
+        if self.failure is not None:
+            logger.warning("The store takes writes again; all results that were kept are stored")
         self.failure = None
         self._retry_seconds = RETRY_FIRST_SECONDS
         # Watchers first: who is answered that a job has ended must find it so everywhere.

@@ -14,7 +14,7 @@ from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.dispatch import Dispatcher
 from mcp_queue_plugin.engine.lanes import Lanes
 from mcp_queue_plugin.engine.places import Places
-from mcp_queue_plugin.engine.reading import Reading
+from mcp_queue_plugin.engine.reading import Outline, Reading
 from mcp_queue_plugin.engine.report import queue_reports
 from mcp_queue_plugin.engine.stopping import Stopping
 from mcp_queue_plugin.engine.timed import Retention, Scheduler
@@ -194,25 +194,28 @@ class Engine:
 
     async def health(self) -> EngineHealth:
         """Say how the queue is."""
+        outline = await self.reading.outline()
         return EngineHealth(
             capabilities=self._store.capabilities,
-            counts=await self._store.counts(),
+            counts=outline.counts,
             workers=self._dispatcher.pool.statistics(),
             max_concurrent_jobs=self._options.max_concurrent_jobs,
             queues=await self._queue_reports(),
             waiting_calls=self.reading.waiting_calls,
-            oldest_queued_at=await self._store.oldest_queued_at(),
+            oldest_queued_at=outline.oldest_queued_at,
             jobs_ready=any(lane.waiting.first() is not None for lane in self._lanes.may_start(time.monotonic())),
             now=self._clock(),
-            issues=self._issues(),
+            issues=self._issues(outline),
         )
 
     async def _queue_reports(self) -> tuple[QueueReport, ...]:
         workers = self._dispatcher.broken is None
         return queue_reports(self._lanes, await self._store.queues(), time.monotonic(), workers=workers)
 
-    def _issues(self) -> tuple[str, ...]:
+    def _issues(self, outline: Outline) -> tuple[str, ...]:
         issues = []
+        if outline.failure is not None:
+            issues.append(outline.failure.message)
         if self._committer.failure is not None:
             issues.append(f"the store does not take writes: {self._committer.failure.message}")
         if self._dispatcher.broken is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,12 +16,20 @@ from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Listing, Reply
 from mcp_queue_plugin.engine.watch import Until, Watch, Watchers
-from mcp_queue_plugin.errors import JobNotFound, QueueError
+from mcp_queue_plugin.errors import JobNotFound, QueueError, StoreUnavailable
 from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.queries import Counts, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES
 from mcp_queue_plugin.store.protocol import JobStore
+
+
+class Outline(NamedTuple):
+    """The jobs in numbers, as they were when the store could be read last; ``failure`` says why it cannot be now."""
+
+    counts: Counts
+    oldest_queued_at: float | None
+    failure: StoreUnavailable | None = None
 
 
 class Reading:
@@ -32,6 +41,7 @@ class Reading:
         self._adopted = adopted
         self._places = places
         self._log_watchers = LogWatchers()
+        self._outline = Outline(Counts(by_state={}), None)
         self.watchers = Watchers()
 
     @property
@@ -98,6 +108,14 @@ class Reading:
         page = await self._store.list_jobs(query)
         return Listing(page=page, places=dict(await self._places.of(page.jobs)) if with_places else {})
 
+    async def outline(self) -> Outline:
+        """The jobs in numbers."""
+        try:
+            self._outline = Outline(await self._store.counts(), await self._store.oldest_queued_at())
+        except StoreUnavailable as error:
+            return self._outline._replace(failure=error)
+        return self._outline
+
     async def found(self, job_id: str) -> Job:
         """The record of a job.
 
@@ -122,12 +140,11 @@ class Reading:
         return reply_with_place
 
     async def _add_place(self, answer: Answer, reply: Reply) -> None:
-        try:
-            places: Mapping[int, Place] = await self._places.of([answer.job])
-        except QueueError as error:
-            reply(error)
-        else:
-            reply(answer._replace(place=places.get(answer.job.uid)))
+        places: Mapping[int, Place] = {}
+        # What is committed is answered, even if nobody can tell where it stands: an error would say the opposite.
+        with suppress(StoreUnavailable):
+            places = await self._places.of([answer.job])
+        reply(answer._replace(place=places.get(answer.job.uid)))
 
     def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply) -> None:
         """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""

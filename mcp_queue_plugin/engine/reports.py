@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
+from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.log_lines import AttemptLog
 from mcp_queue_plugin.model.log_pieces import LogChunk, LogPiece
-from mcp_queue_plugin.model.operations import Changes, OutcomeCallback, Report, merged
+from mcp_queue_plugin.model.operations import Changes, Outcome, OutcomeCallback, Report, merged
 
 FLUSH_INTERVAL_SECONDS = 0.1
 FLUSH_BYTES = 256 * 1024
@@ -41,6 +43,9 @@ class Reports:
         """Of those that have written anything at all; kept to their end, because lines go on."""
         self._backlogs: dict[Token, int] = {}
         """How many bytes of their logs are handed on and not stored yet."""
+        self._under_way: set[Token] = set()
+        """Those whose last report by the timer is not stored yet. What comes meanwhile is gathered: a store that fails
+        is owed one of them for each attempt, and not ten more every second."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add_changes(self, token: Token, changes: Changes) -> None:
@@ -65,41 +70,49 @@ class Reports:
         """What is left of an attempt that has ended, so that it goes along with its end."""
         log = self._logs.pop(token, None)
         self._backlogs.pop(token, None)
+        self._under_way.discard(token)
         return self._changes.pop(token, NO_CHANGES), () if log is None else log.end()
 
     def flush(self) -> None:
-        """Hand everything on."""
+        """Hand on what is gathered, but for attempts whose last report is still under way."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for token in list(self._changes):
-            self._flush_one(token)
+        for token in [token for token in self._changes if token not in self._under_way]:
+            if self._report(token, self._changes.pop(token), partial(self._on_flushed, token)):
+                self._under_way.add(token)
 
     def _set_timer(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL_SECONDS, self.flush)
 
-    def _flush_one(self, token: Token) -> None:
-        self._report(token, self._changes.pop(token))
-
-    def _report(self, token: Token, changes: Changes) -> None:
+    def _report(self, token: Token, changes: Changes, on_stored: Callable[[], None] | None = None) -> bool:
+        """Hand on what was written, and ``changes``; False if there is nothing to tell."""
         log = self._logs.get(token)
-        if log is None or not log.size_bytes:
-            if changes != NO_CHANGES:
-                self._submit(Report(token=token, changes=changes), None)
-            return
-        size_bytes = log.size_bytes
-        backlog = self._backlogs.get(token, 0) + size_bytes
-        self._backlogs[token] = backlog
-        if backlog >= BACKLOG_BYTES > backlog - size_bytes:
-            self._hold_log(token, True)
-        report = Report(token=token, changes=changes, log=log.take())
-        self._submit(report, lambda _: self._on_stored(token, size_bytes))
+        size_bytes = 0 if log is None else log.size_bytes
+        if not size_bytes and changes == NO_CHANGES:
+            return False
+        pieces = log.take() if log is not None and size_bytes else ()
+        self._note_backlog(token, size_bytes)
 
-    def _on_stored(self, token: Token, size_bytes: int) -> None:
-        if token not in self._backlogs:
+        def callback(_: Outcome | QueueError) -> None:
+            self._note_backlog(token, -size_bytes)
+            if on_stored is not None:
+                on_stored()
+
+        self._submit(Report(token=token, changes=changes, log=pieces), callback)
+        return True
+
+    def _on_flushed(self, token: Token) -> None:
+        self._under_way.discard(token)
+        if token in self._changes:
+            self._set_timer()
+
+    def _note_backlog(self, token: Token, grown_bytes: int) -> None:
+        if token not in self._logs:
+            # It has never written, or is over.
             return
-        backlog = self._backlogs[token] - size_bytes
-        self._backlogs[token] = backlog
-        if backlog < BACKLOG_BYTES <= backlog + size_bytes:
-            self._hold_log(token, False)
+        before = self._backlogs.get(token, 0)
+        backlog = self._backlogs[token] = before + grown_bytes
+        if (before < BACKLOG_BYTES) != (backlog < BACKLOG_BYTES):
+            self._hold_log(token, backlog >= BACKLOG_BYTES)

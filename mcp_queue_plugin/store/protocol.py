@@ -22,11 +22,42 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
 
 
-class JobStore(Protocol):
+class JobReader(Protocol):
+    """The reading half of a store, which does not need to own it. Its methods see committed changes only.
+
+    They raise StoreUnavailable when the store cannot be read.
+    """
+
+    async def get(self, job_id: str) -> Job | None:
+        """The record under a public id: the living one, or else the last tombstone."""
+        ...
+
+    async def result(self, uid: int) -> bytes | None:
+        """The result document of a job."""
+        ...
+
+    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
+        """One page of what a job wrote, read without what lies before and behind it; see ``model.log_pages.page``."""
+        ...
+
+    async def list_jobs(self, query: JobQuery) -> JobPage:
+        """One page of the jobs that match."""
+        ...
+
+    async def queues(self) -> Mapping[str, QueueFigures]:
+        """Every queue that has a state or a job that has not ended, without counting rows."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How many jobs stand in each state, without counting rows."""
+        ...
+
+
+class JobStore(JobReader, Protocol):
     """The truth about all jobs: it alone decides what runs next.
 
     ``apply`` is the only way to change anything. A store has one caller (the engine), which never overlaps two calls of
-    ``apply``; readers see committed changes only.
+    ``apply``.
     """
 
     @property
@@ -63,22 +94,6 @@ class JobStore(Protocol):
         """
         ...
 
-    async def get(self, job_id: str) -> Job | None:
-        """The record under a public id: the living one, or else the last tombstone."""
-        ...
-
-    async def result(self, uid: int) -> bytes | None:
-        """The result document of a job."""
-        ...
-
-    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
-        """One page of what a job wrote, read without what lies before and behind it; see ``model.log_pages.page``."""
-        ...
-
-    async def list_jobs(self, query: JobQuery) -> JobPage:
-        """One page of the jobs that match."""
-        ...
-
     async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
         """The queued jobs of a queue whose turn comes next, with their parameters, by their ``place``.
 
@@ -92,14 +107,6 @@ class JobStore(Protocol):
 
     async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
         """At which place of its queue each pending job stands, from 1, or would if it were queued now; by uid."""
-        ...
-
-    async def queues(self) -> Mapping[str, QueueFigures]:
-        """Every queue that has a state or a job that has not ended, without counting rows."""
-        ...
-
-    async def counts(self) -> Counts:
-        """How many jobs stand in each state, without counting rows."""
         ...
 
     async def oldest_queued_at(self) -> float | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from mcp_queue_plugin.model.scaling import Census, Machine, WorkerRules, growth
+
+logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
 """After how long the machine is looked at again, as long as workers are wanted."""
@@ -34,7 +37,13 @@ class GrowthGuard:
             return wanted
         if self._timer is not None:
             return 0 if census.alive else 1
-        allowed = growth(wanted, self._rules, census, self._machine())
+        try:
+            machine = self._machine()
+        except OSError as error:
+            # Most likely no descriptor is free, which the start of a worker will say in its own way.
+            logger.warning("What the machine has left cannot be read, and holds no worker back: %s", error)
+            return wanted
+        allowed = growth(wanted, self._rules, census, machine)
         self.held_back_by = allowed.held_back_by
         if self.held_back_by is not None:
             self._timer = self._loop.call_later(LOOK_AGAIN_SECONDS, self._time_is_over)

@@ -67,7 +67,11 @@ class ProcessHandle:
     def rss_bytes(self) -> int:
         """Its resident memory; it must not be dead."""
         if self._memory is None:
-            self._memory = host.open_memory(self.pid)
+            try:
+                self._memory = host.open_memory(self.pid)
+            except OSError:
+                # No descriptor is free now: the next look may get one.
+                return 0
         return host.rss_bytes(self._memory)
 
     def send(self, frame: bytes) -> None:

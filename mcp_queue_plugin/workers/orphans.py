@@ -69,11 +69,16 @@ def kill_tree(pid: int) -> None:
     """
     import psutil
 
-    with _may_be_gone():
-        root = psutil.Process(pid)
-        root.suspend()
-        _kill_descendants(root)
-        root.kill()
+    try:
+        with _may_be_gone():
+            root = psutil.Process(pid)
+            root.suspend()
+            _kill_descendants(root)
+            root.kill()
+    except OSError:
+        # No descriptor is free to find its descendants by: they fall to a subreaper, which looks for them again.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     kill_group(pid)
 
 
@@ -88,13 +93,18 @@ def kill_group(pid: int) -> None:
 def kill_strays(spare: Container[int] = ()) -> bool:
     """Kill every child of this process whose pid is not in ``spare``, with all it started, and reap the dead.
 
-    One round, which does not wait for the killed to end. Answers whether any were found: if so, another round is due,
-    to reap them and to find what they left to a subreaper.
+    One round, which does not wait for the killed to end. Answers whether any were found, or may be there: if so,
+    another round is due, to reap them and to find what they left to a subreaper.
     """
     import psutil
 
+    try:
+        children = psutil.Process().children()
+    except OSError:
+        # No descriptor is free to look by.
+        return True
     found = False
-    for child in psutil.Process().children():
+    for child in children:
         if child.pid not in spare:
             found = True
             kill_tree(child.pid)

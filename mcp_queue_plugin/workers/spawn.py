@@ -38,7 +38,7 @@ def spawn(command: Sequence[str]) -> Spawned:
     """
     try:
         return _spawn(command)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise WorkerStartFailed(f"a worker process could not be started: {error}") from error
 
 

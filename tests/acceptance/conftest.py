@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 
 from tests.acceptance.harness.configuration import APP, MODULES, write_configuration
+from tests.acceptance.harness.faults import Faults
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate
 
@@ -90,6 +91,12 @@ def start() -> Iterator[StartServer]:
             return server
 
         yield start_server
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Faults:
+    """The faults that a server's host can have, if the server is started with their environment."""
+    return Faults(tmp_path / "faults")
 
 
 @pytest.fixture

@@ -48,8 +48,7 @@ class Checkpointer:
             self._running is None or self._running.done()
         ):
             self._pages_when_begun = self._pages
-            self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-            self._running = self._executor.submit(self._copy)
+            self._begin()
 
     def close(self) -> None:
         """Wait for the running checkpoint and end the thread."""
@@ -62,6 +61,14 @@ class Checkpointer:
     def _note_pages(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._pages = pages
         return apsw.SQLITE_OK
+
+    def _begin(self) -> None:
+        self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        try:
+            self._running = self._executor.submit(self._copy)
+        except RuntimeError as error:
+            # What was committed stays so, even where no thread can be had.
+            logger.warning("A checkpoint of the store could not begin; a later one tries again: %s", error)
 
     def _copy(self) -> None:
         try:

@@ -6,15 +6,17 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import apsw
 
-from mcp_queue_plugin.errors import StoreUnavailable
+from mcp_queue_plugin.errors import StoreDamaged, StoreUnavailable
 from mcp_queue_plugin.store.sqlite import header, schema
 from mcp_queue_plugin.store.sqlite.checkpoint import Checkpointer
+from mcp_queue_plugin.store.sqlite.failures import OF_THE_WORLD, failure
+from mcp_queue_plugin.store.sqlite.looking import Execute, Row, snapshot_of
 from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
 
 Durability = Literal["full", "normal"]
@@ -23,24 +25,6 @@ BUSY_TIMEOUT_MILLISECONDS = 1_000
 """How long to wait for a stranger (a backup, a shell) that holds a lock on the file."""
 
 _CACHE_KIBIBYTES = 32 * 1024
-
-_ACCESS = "check that this user may read and write the file and its folder"
-_DAMAGE = "the file is damaged; move it away, or restore it from a backup"
-
-_ADVICE: dict[type[Exception], str] = {
-    apsw.FullError: "free some space on its disk",
-    apsw.IOError: "check its disk",
-    apsw.BusyError: "end the program that holds a lock on the file",
-    apsw.ProtocolError: "end the program that holds a lock on the file",
-    apsw.CorruptError: _DAMAGE,
-    apsw.NotADBError: _DAMAGE,
-    apsw.CantOpenError: _ACCESS,
-    apsw.ReadOnlyError: _ACCESS,
-    apsw.PermissionsError: _ACCESS,
-    apsw.NoMemError: "free some memory",
-    OSError: _ACCESS,
-}
-"""What the world can do to the file, and what to do about it. Any other error is a mistake of ours and stays itself."""
 
 
 class _Open(NamedTuple):
@@ -78,6 +62,8 @@ class Database:
         self._on_abandoned = on_abandoned
         self._checkpointer = Checkpointer(self._connect)
         self._open: _Open | None = None
+        self._damage: StoreDamaged | None = None
+        """What was found wrong with the file since it was opened."""
 
     def open(self) -> None:
         """Take the file for this process; make it, or bring it to the newest schema.
@@ -88,7 +74,8 @@ class Database:
             StoreUnavailable: it cannot be read or written.
 
         """
-        with self._translated_errors("opened"):
+        self._damage = None
+        with self._watched("opened"):
             header.check_kind(self.path)
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._ownership.take()
@@ -112,6 +99,9 @@ class Database:
             held.commits.shutdown()
             self._checkpointer.close()
             held.reader.close()
+            if self._damage is not None:
+                # What is in the log stays there, where it is sound.
+                held.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             held.writer.close()
             if remove:
                 for suffix in ("", "-wal", "-shm"):
@@ -128,10 +118,13 @@ class Database:
         cancelled meanwhile.
 
         Raises:
+            StoreDamaged: the file was found damaged, now or before: what is written to it might not be found again.
             StoreUnavailable: something could not be read or written; nothing of the body took effect.
         """
-        with self._translated_errors("written"):
+        with self._watched("written"):
             writer, _, commits = self._held()
+            if self._damage is not None:
+                raise StoreDamaged(self._damage.message, **self._damage.data)
             writer.execute("BEGIN IMMEDIATE")
             commit: Future[object] | None = None
             try:
@@ -149,18 +142,18 @@ class Database:
             on_commit()
             self._checkpointer.after_commit(writer)
 
-    def fetch(self, sql: str, *values: str | float) -> Sequence[Sequence[Any]]:
+    def fetch(self, sql: str, *values: str | float) -> Sequence[Row]:
         """All rows of a query, of committed changes only.
 
         Raises:
             StoreUnavailable: the file cannot be read.
 
         """
-        with self._translated_errors("read"):
+        with self._watched("read"):
             return self._held().reader.execute(sql, values).fetchall()
 
     @contextmanager
-    def snapshot(self) -> Iterator[Callable[..., Iterator[Sequence[Any]]]]:
+    def snapshot(self) -> Iterator[Execute]:
         """Queries of one and the same state of the file: what is committed meanwhile is not seen.
 
         The body, which must not suspend, calls what it is given with SQL and its values, and gets each row as it asks
@@ -170,16 +163,7 @@ class Database:
             StoreUnavailable: the file cannot be read.
 
         """
-        with self._translated_errors("read"), ExitStack() as at_end:
-            reader = self._held().reader
-            reader.execute("BEGIN")
-            at_end.callback(_end_reading, reader)
-
-            def execute(sql: str, values: Sequence[str | int]) -> Iterator[Sequence[Any]]:
-                cursor = reader.execute(sql, values)
-                at_end.callback(cursor.close)
-                return cursor
-
+        with self._watched("read"), snapshot_of(self._held().reader) as execute:
             yield execute
 
     def _held(self) -> _Open:
@@ -222,20 +206,12 @@ class Database:
         return connection
 
     @contextmanager
-    def _translated_errors(self, done: str) -> Iterator[None]:
+    def _watched(self, done: str) -> Iterator[None]:
+        """Translate what fails, and remember damage."""
         try:
             yield
-        except tuple(_ADVICE) as error:
-            reason = f"{type(error).__name__}: {error}"
-            advice = next(advice for kind, advice in _ADVICE.items() if isinstance(error, kind))
-            raise StoreUnavailable(
-                f"the queue's store {self.path} cannot be {done}: {reason}; {advice}",
-                path=str(self.path),
-                reason=reason,
-            ) from error
-
-
-def _end_reading(reader: apsw.Connection) -> None:
-    # A query that has failed may have ended the transaction already.
-    if reader.in_transaction:
-        reader.execute("COMMIT")
+        except OF_THE_WORLD as error:
+            found = failure(error, self.path, done)
+            if isinstance(found, StoreDamaged):
+                self._damage = found
+            raise found from error

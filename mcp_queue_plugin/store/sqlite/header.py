@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mcp_queue_plugin.errors import StoreRefused
+from mcp_queue_plugin.errors import StoreDamaged, StoreRefused
+from mcp_queue_plugin.store.sqlite.failures import DAMAGE_ADVICE, SET_ASIDE
 
 APPLICATION_ID = 0x4D435051
 """``MCPQ``: what SQLite's header says of whose file it is."""
@@ -33,19 +34,40 @@ def check_header(path: Path, *, newest: int) -> None:
 
     Raises:
         StoreRefused: the file is somebody else's, or of a newer version.
+        StoreDamaged: it was a store, and is cut off.
 
     """
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
+    header = _read(path)
     if not header:
+        # SQLite takes an empty file for a new one, and removes the log beside it, in which jobs may be.
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise _damaged(path, "it is empty or gone, and its write-ahead log is there")
         return
-    if not header.startswith(_SQLITE_MAGIC) or len(header) < _HEADER_BYTES:
-        raise refusal(path, _not_sqlite(path, header))
-    if int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
-        raise refusal(path, "it is the SQLite database of another program")
+    check_owner(path, header)
+    if not header.startswith(_SQLITE_MAGIC):
+        raise refusal(path, "it is not an SQLite database", f", or, if it is a damaged store, run {SET_ASIDE!r}")
+    if len(header) < _HEADER_BYTES:
+        raise _damaged(path, f"it is cut off after {len(header)} bytes")
     check_version(path, int.from_bytes(header[_USER_VERSION], "big"), newest=newest)
+
+
+def check_owner(path: Path, header: bytes | None = None) -> None:
+    """Refuse a file that is certainly somebody else's; it need not be a sound one.
+
+    Call it under the same condition as ``check_header``.
+
+    Raises:
+        StoreRefused: it is the database of another program, or a registry of the adapter's.
+
+    """
+    if header is None:
+        header = _read(path)
+    if len(header) == _HEADER_BYTES and header.startswith(_SQLITE_MAGIC):
+        if int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
+            raise refusal(path, "it is the SQLite database of another program")
+    elif header and (path.suffix == ".jsonl" or header.lstrip().startswith(b"{")):
+        raise refusal(path, "it is a registry of the adapter's own queue, and those are not taken over")
 
 
 def check_version(path: Path, version: int, *, newest: int) -> None:
@@ -59,16 +81,24 @@ def check_version(path: Path, version: int, *, newest: int) -> None:
         raise refusal(path, f"its schema has version {version}, and this release knows versions up to {newest}")
 
 
-def refusal(path: Path, reason: str) -> StoreRefused:
+def refusal(path: Path, reason: str, alternative: str = "") -> StoreRefused:
     """The error that says why ``path`` is not taken as a store, and what to do."""
     return StoreRefused(
-        f"{path} cannot be the queue's store: {reason}. It was left untouched; choose another registry_path",
+        f"{path} cannot be the queue's store: {reason}. "
+        f"It was left untouched; choose another registry_path{alternative}",
         path=str(path),
         reason=reason,
     )
 
 
-def _not_sqlite(path: Path, header: bytes) -> str:
-    if path.suffix == ".jsonl" or header.lstrip().startswith(b"{"):
-        return "it is a registry of the adapter's own queue, and those are not taken over"
-    return "it is not an SQLite database"
+def _read(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_HEADER_BYTES)
+
+
+def _damaged(path: Path, reason: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"the queue's store {path} cannot be opened: {reason}; {DAMAGE_ADVICE}", path=str(path), reason=reason
+    )

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Any
 
 from mcp_queue_plugin.model import log_limit, log_pages
 from mcp_queue_plugin.model.log_pages import LogExtent
 from mcp_queue_plugin.model.log_pieces import LogPiece, LogPlace, StoredPiece
 from mcp_queue_plugin.model.queries import STREAMS, LogPage, LogQuery
-from mcp_queue_plugin.store.sqlite.database import Database
+from mcp_queue_plugin.store.sqlite.looking import Execute, Look, Row
 from mcp_queue_plugin.store.sqlite.queries import SQL
 
-Rows = Iterator[Sequence[Any]]
 
-
-def append(execute: Callable[..., Rows], uid: int, pieces: Sequence[LogPiece], *, log_bytes: int) -> None:
+def append(execute: Execute, uid: int, pieces: Sequence[LogPiece], *, log_bytes: int) -> None:
     """Add ``pieces`` to a job's log, and drop the oldest beyond ``log_bytes``."""
     if not pieces:
         return
@@ -29,9 +26,9 @@ def append(execute: Callable[..., Rows], uid: int, pieces: Sequence[LogPiece], *
         execute(SQL["insert_log_piece"], (uid, *piece))
 
 
-def read_page(database: Database, uid: int, query: LogQuery) -> LogPage:
+def read_page(look: Look, uid: int, query: LogQuery) -> LogPage:
     """One page of a job's log."""
-    with database.snapshot() as execute:
+    with look.snapshot() as execute:
         begin = min(_places(execute, "log_begin", uid), default=LogPlace())
         end = max(_places(execute, "log_end", uid), default=LogPlace())
         streams = STREAMS if query.stream is None else (query.stream,)
@@ -42,11 +39,11 @@ def read_page(database: Database, uid: int, query: LogQuery) -> LogPage:
         return log_pages.page(LogExtent(begin, end), _in_order(found, newest_first=query.tail), query)
 
 
-def _places(execute: Callable[..., Rows], query: str, uid: int) -> list[LogPlace]:
+def _places(execute: Execute, query: str, uid: int) -> list[LogPlace]:
     return [LogPlace._make(row) for stream in STREAMS for row in execute(SQL[query], (uid, stream))]
 
 
-def _in_order(streams: Sequence[Rows], *, newest_first: bool) -> Iterator[StoredPiece]:
+def _in_order(streams: Sequence[Iterator[Row]], *, newest_first: bool) -> Iterator[StoredPiece]:
     for row in heapq.merge(*streams, key=itemgetter(0), reverse=newest_first):
         position, stdout_lines, stderr_lines, stream, written_at, continues, lines, data = row
         yield StoredPiece(position, stdout_lines, stderr_lines, stream, written_at, bool(continues), lines, data)

@@ -12,22 +12,22 @@ from mcp_queue_plugin.crash_points import CrashPoint, reach, reach_each
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.log_limit import LOG_BYTES
 from mcp_queue_plugin.model.operations import Operation, Outcome
-from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.store.commit_points import COMMITTED, WRITTEN, changing
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.store.sqlite import listing, logs, positions, rows
+from mcp_queue_plugin.store.sqlite import positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
 from mcp_queue_plugin.store.sqlite.live import Draft, Live
 from mcp_queue_plugin.store.sqlite.ownership import Owner
 from mcp_queue_plugin.store.sqlite.queries import SQL
+from mcp_queue_plugin.store.sqlite.reading import SqliteReading
 from mcp_queue_plugin.store.sqlite.records import SqliteRecords
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
 from mcp_queue_plugin.store.steps import Steps
 
 
-class SqliteStore:
+class SqliteStore(SqliteReading):
     """Jobs in the file at ``path``.
 
     A group runs on the calling thread up to its commit, which waits for the disk in a thread; reads run on the calling
@@ -75,6 +75,7 @@ class SqliteStore:
             vfs=vfs,
             migrations=migrations,
         )
+        super().__init__(self._database)
         self._clock = clock
         self._temporary = temporary
         self._live = Live()
@@ -98,10 +99,7 @@ class SqliteStore:
         """
         self._database.open()
         try:
-            self._live = Live(
-                self._database.fetch(SQL["tallies"]),
-                [rows.decode_queue(row) for row in self._database.fetch(SQL["queues"])],
-            )
+            self._live = self._read_live()
             async with self._transaction(always=True) as records:
                 left = [job for job in records.recoverable() if job.job_id not in in_process]
                 recovered = Steps(records).recover(left, list(self._live.states.values()))
@@ -125,29 +123,6 @@ class SqliteStore:
             reach_each(WRITTEN, changing(operations, outcomes))
         reach_each(COMMITTED, changing(operations, outcomes))
         return outcomes
-
-    async def get(self, job_id: str) -> Job | None:
-        """The record under a public id: the living one, or else the last tombstone."""
-        found = self._database.fetch(SQL["last_job"], job_id)
-        return rows.decode_job(found[0]) if found else None
-
-    async def result(self, uid: int) -> bytes | None:
-        """The result document of a job."""
-        found = self._database.fetch(SQL["result"], uid)
-        return bytes(found[0][0]) if found else None
-
-    async def log_page(self, uid: int, query: LogQuery) -> LogPage:
-        """One page of what a job wrote."""
-        return logs.read_page(self._database, uid, query)
-
-    async def list_jobs(self, query: JobQuery) -> JobPage:
-        """One page of the jobs that match."""
-        return listing.list_jobs(self._database, query)
-
-    async def counts(self) -> Counts:
-        """How many jobs stand in each state, without counting rows."""
-        counters = Counters(self._database.fetch(SQL["read_counters"])[0])
-        return Counts(by_state={state.value: count for state, count in counters.by_state.items() if count})
 
     async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
         """The queued jobs of a queue whose turn comes next, with their parameters."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mcp_proxy_adapter.commands.base import Command
@@ -59,6 +60,20 @@ class PrintLines(QueuedCommand):
     async def execute(self, **params: Any) -> CommandResult:
         for number in range(params["count"]):
             print(f"line {number}")
+        return SuccessResult()
+
+
+class Flood(QueuedCommand):
+    """Write ``count`` times a hundred long lines to standard output, and say in a file how often it has."""
+
+    name = "flood"
+    properties: ClassVar[dict[str, Any]] = {"count": {"type": "integer"}, "path": {"type": "string"}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        path = Path(params["path"])
+        for number in range(params["count"]):
+            print(f"{'x' * 999}\n" * 100, end="", flush=True)
+            path.write_text(str(number))  # noqa: ASYNC240 - nothing else runs here
         return SuccessResult()
 
 
@@ -201,6 +216,7 @@ for command in (
     AddNumbers,
     Narrate,
     PrintLines,
+    Flood,
     Hold,
     HoldInServer,
     Block,

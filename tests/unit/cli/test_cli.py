@@ -38,7 +38,7 @@ def invoke(*arguments: str | Path) -> Result:
 def test_help_lists_the_commands(option: str) -> None:
     result = invoke(option)
     assert result.exit_code == 0
-    for command in ("serve", "bench", "config"):
+    for command in ("serve", "bench", "config", "jobs", "store"):
         assert command in result.output
 
 

@@ -18,6 +18,7 @@ from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.queries import Counts
 from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.memory import MemoryStore
@@ -74,6 +75,10 @@ class FragileStore(MemoryStore):
     async def result(self, uid: int) -> bytes | None:
         self._read()
         return await super().result(uid)
+
+    async def counts(self) -> Counts:
+        self._read()
+        return await super().counts()
 
     async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
         self._read()

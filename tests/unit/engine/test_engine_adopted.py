@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_queue_plugin.errors import JobNotFound
 from mcp_queue_plugin.model.job import ErrorInfo, Job
 from mcp_queue_plugin.model.operations import Ending, EndingKind
 from mcp_queue_plugin.model.states import ENDED_STATES, State
@@ -91,12 +92,23 @@ async def test_an_id_that_is_taken_is_not_adopted_and_its_owner_is_left_alone(
     assert "could not be recorded" in caplog.text
 
 
-async def test_a_record_that_could_not_be_stored_is_told_in_the_log(
-    host: Host, store: FragileStore, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("ends_meanwhile", [False, True])
+async def test_a_record_that_could_not_be_stored_is_made_when_the_store_takes_it(
+    host: Host, store: FragileStore, ends_meanwhile: bool
 ) -> None:
     store.write_failure = DISK_FULL
     adopt(host)
-    await until(lambda: "could not be recorded: the disk is full" in caplog.text)
+    with pytest.raises(JobNotFound):
+        await host.status("a")
+    if ends_meanwhile:
+        host.engine.end_adopted("a", COMPLETED, "it is done")
+    await until(lambda: sum("Adopt" in group for group in store.groups) >= 2)
+    store.write_failure = None
+    if not ends_meanwhile:
+        host.engine.end_adopted("a", COMPLETED, "it is done")
+    await until(lambda: host.ended)
+    ended = await host.status("a")
+    assert (ended.job.state, ended.result, ended.job.description) == (State.COMPLETED, COMPLETED.result, "it is done")
 
 
 async def test_a_stop_is_passed_to_the_server_and_answered_after_the_end(host: Host) -> None:

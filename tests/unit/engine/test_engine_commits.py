@@ -88,7 +88,7 @@ async def test_a_failed_commit_fails_every_submission_of_its_group_and_stores_no
 async def test_the_end_of_a_job_is_kept_until_the_store_takes_it(
     host: Host, store: FragileStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.ERROR)
+    caplog.set_level(logging.WARNING)
     release = tmp_path / "release"
     await host.submit("a", "hold", str(release))
     await host.working("a")
@@ -105,6 +105,7 @@ async def test_the_end_of_a_job_is_kept_until_the_store_takes_it(
     assert (ended.job.state, ended.result) == (State.COMPLETED, b"null")
     assert (await host.engine.health()).issues == ()
     assert host.ended == [("a", "completed")]
+    assert "The store takes writes again" in caplog.text
 
 
 async def test_submissions_fail_at_once_while_results_wait_and_nothing_gets_lost(
@@ -162,6 +163,19 @@ async def test_a_queue_that_could_not_be_read_is_read_again(store: FragileStore)
         await until(lambda: host.ready and store.failed_reads)
         store.read_failure = None
         await until(lambda: host.ended == [("a", "completed")], seconds=8)
+
+
+async def test_health_is_told_in_the_last_known_numbers_while_nothing_can_be_read(store: FragileStore) -> None:
+    async with hosting(store, warm=False) as host:
+        await host.submit("a")
+        known = await host.engine.health()
+        await host.submit("b")
+        store.read_failure = DISK_FULL
+        health = await host.engine.health()
+        assert (health.counts, health.issues) == (known.counts, (DISK_FULL,))
+        store.read_failure = None
+        health = await host.engine.health()
+        assert (health.counts.of(State.QUEUED), health.issues) == (2, ())
 
 
 async def test_a_result_that_cannot_be_read_is_an_error_and_no_silence(host: Host, store: FragileStore) -> None:

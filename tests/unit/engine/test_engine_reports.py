@@ -125,7 +125,26 @@ async def test_reports_go_on_after_a_flush(gathering: Gathering) -> None:
     for count in range(1, 4):
         gathering.reports.add_changes(FIRST, Changes(progress=count))
         await until(partial(gathering.has, count))
+        gathering.store_one()
     assert [report.changes.progress for report in gathering.submitted] == [1, 2, 3]
+
+
+async def test_a_store_that_fails_is_owed_one_report_for_each_attempt_however_long_it_takes(
+    gathering: Gathering,
+) -> None:
+    for progress in range(1, 6):
+        for token in (FIRST, SECOND):
+            gathering.reports.add_changes(token, Changes(progress=progress))
+            gathering.reports.add_log(token, chunk(f"{progress}\n"))
+        gathering.reports.flush()
+    assert [report.changes.progress for report in gathering.submitted] == [1, 1]
+    gathering.store_one()
+    await until(partial(gathering.has, 3))
+    assert gathering.submitted[2] == Report(
+        token=FIRST, changes=Changes(progress=5), log=(LogPiece("stdout", 1.0, b"2\n3\n4\n5\n"),)
+    )
+    assert gathering.reports.end(SECOND)[0] == Changes(progress=5)
+    gathering.store_one()
 
 
 async def test_who_writes_faster_than_can_be_stored_has_to_wait(gathering: Gathering) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +42,19 @@ def vfs(request: pytest.FixtureRequest) -> Iterator[FaultyVfs]:
     yield faulty
     faulty.faults.clear()
     faulty.unregister()
+
+
+@contextmanager
+def another_server(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns the store at ``path`` and runs a job."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.unit.store.holder", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()

@@ -7,12 +7,15 @@ from typing import Any
 
 import apsw
 
+_BASE = "unix"
+"""The VFS that does the work."""
+
 
 class FaultyVfs(apsw.VFS):
     """SQLite's own file access, but for the calls that are told to fail."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, "")
+    def __init__(self, name: str, *, make_default: bool = False) -> None:
+        super().__init__(name, _BASE, make_default)
         self.name = name
         self.faults: dict[str, Exception | threading.Event] = {}
         """What to raise or to wait for, by the call (``write``, ``sync``, ``read``) and the end of the file's name."""
@@ -36,7 +39,7 @@ class _FaultyFile(apsw.VFSFile):
     def __init__(self, vfs: FaultyVfs, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._vfs = vfs
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
-        super().__init__("", name, flags)
+        super().__init__(_BASE, name, flags)
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (SQLite's)
         self._vfs.check("write", self._name)

@@ -120,3 +120,25 @@ async def test_a_failed_checkpoint_fails_no_commit(
     again = new_store(vfs=vfs.name)
     await again.open()
     assert (await again.counts()).by_state == {"queued": 20}
+
+
+async def test_a_commit_stands_even_if_no_thread_can_be_had_for_a_checkpoint(
+    new_store: NewStore, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_PAGES", 5)
+    store = new_store()
+    await store.open()
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", fail)
+        await _commit(store, 0, 20)
+    assert "could not begin; a later one tries again: can't start new thread" in caplog.text
+    empty = _size(path)
+    commits = 20
+    while _size(path) <= empty and commits < 2_000:
+        await _commit(store, commits, 10)
+        commits += 10
+    assert _size(path) > empty

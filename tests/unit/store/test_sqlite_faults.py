@@ -28,13 +28,6 @@ FAULTS = {
 }
 
 
-def _overwrite(path: Path, content: bytes) -> bytes:
-    """Replace what is in the file and answer what was."""
-    before = path.read_bytes()
-    path.write_bytes(content)
-    return before
-
-
 @pytest.mark.parametrize("call", FAULTS)
 async def test_a_failed_commit_changes_nothing_and_the_next_one_succeeds(
     call: str, vfs: FaultyVfs, new_store: NewStore
@@ -126,19 +119,6 @@ async def test_a_store_that_cannot_be_read_is_not_taken(vfs: FaultyVfs, new_stor
     vfs.faults["read"] = apsw.IOError("disk I/O error")
     with pytest.raises(StoreUnavailable, match="cannot be opened: IOError"):
         await new_store(vfs=vfs.name).open()
-    await new_store().open()
-
-
-async def test_a_damaged_store_is_not_taken(new_store: NewStore, path: Path) -> None:
-    store = new_store()
-    await store.open()
-    await store.apply([add(f"job {number}") for number in range(50)])
-    await store.close()
-    healthy = _overwrite(path, b"")
-    _overwrite(path, healthy[:4096] + b"\xff" * (len(healthy) - 4096))
-    with pytest.raises(StoreUnavailable, match="the file is damaged"):
-        await new_store().open()
-    _overwrite(path, healthy)
     await new_store().open()
 
 

@@ -26,10 +26,6 @@ def _text(path: Path) -> None:
     path.write_text("not a database at all")
 
 
-def _cut_short(path: Path) -> None:
-    path.write_bytes(b"SQLite format 3\0")
-
-
 def _foreign(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute("CREATE TABLE theirs (x); PRAGMA journal_mode = wal")
@@ -64,7 +60,6 @@ def _listing(folder: Path) -> dict[str, bytes]:
     [
         (_registry, "a registry of the adapter's own queue, and those are not taken over"),
         (_text, "not an SQLite database"),
-        (_cut_short, "not an SQLite database"),
         (_foreign, "the SQLite database of another program"),
         (_newer, "its schema has version 99, and this release knows versions up to 1"),
         (_directory, "a directory or a device"),

@@ -20,7 +20,7 @@ from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import ownership as ownership_module
 from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
 from tests.contract.samples import add, applied
-from tests.unit.store.conftest import NewStore
+from tests.unit.store.conftest import NewStore, another_server
 
 
 def ownership(path: Path, *, takes_over: bool = False) -> Ownership:
@@ -30,17 +30,8 @@ def ownership(path: Path, *, takes_over: bool = False) -> Ownership:
 @pytest.fixture
 def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the store at ``path`` and runs a job."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.store.holder", str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with another_server(path) as process:
         yield process
-        process.kill()
 
 
 async def test_a_store_in_use_is_refused_with_its_owner(holder: subprocess.Popen[str], new_store: NewStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -121,6 +122,16 @@ async def test_a_machine_that_is_short_of_everything_still_gets_its_first_worker
         os.kill(first, 9)
         assert await harness.result_of_another_worker(first)
         assert harness.pool.statistics().started == 2
+
+
+async def test_a_machine_that_cannot_be_looked_at_holds_nothing_back(caplog: pytest.LogCaptureFixture) -> None:
+    def machine() -> Machine:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with running(max_workers=2, machine=machine) as harness:
+        await fill(harness, 2)
+        assert harness.pool.statistics().held_back_by is None
+    assert "cannot be read, and holds no worker back: [Errno 24]" in caplog.text
 
 
 async def test_nothing_is_looked_at_when_no_rule_asks_for_it() -> None:
