@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,10 +19,14 @@ def main() -> int:
     arguments = parser.parse_args()
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
     folder = Path(tempfile.mkdtemp(prefix="mcp-queue-chaos-"))
-    print(f"seed {seed}, in {folder}", flush=True)
+    print(f"seed {seed}", flush=True)
     report = Siege(folder, seed, lambda line: print(line, flush=True)).run(arguments.kills)
     print(report)
-    return 1 if report.violations else 0
+    if report.violations:
+        print(f"what it left is in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tests.acceptance.harness.waiting import until
 from tests.chaos.harness.scene import Scene
 
 LONG_SECONDS = 100.0
+MEDIUM_SECONDS = 1.0
 SHORT_SECONDS = 0.3
 
 
@@ -74,7 +75,7 @@ def is_interrupted(scene: Scene) -> None:
 
 def stop_is_lost(scene: Scene) -> None:
     scene.add("job", seconds=LONG_SECONDS)
-    scene.signed("job")
+    scene.server.running("job")
     scene.lose("queue_stop_job", job_id="job", grace_seconds=0)
     scene.recover()
     scene.server.running("job")
@@ -84,7 +85,7 @@ def stop_is_lost(scene: Scene) -> None:
 
 def stop_holds(scene: Scene) -> None:
     scene.add("job", seconds=LONG_SECONDS)
-    scene.signed("job")
+    scene.server.running("job")
     scene.lose("queue_stop_job", job_id="job", grace_seconds=0)
     scene.recover()
     assert scene.ended("job") == ("stopped", 1)
@@ -95,7 +96,7 @@ def stop_holds(scene: Scene) -> None:
 
 def deletion_is_lost(scene: Scene) -> None:
     scene.add("job", seconds=LONG_SECONDS)
-    scene.signed("job")
+    scene.server.running("job")
     scene.lose("queue_delete_job", job_id="job", grace_seconds=0)
     scene.recover()
     scene.server.running("job")
@@ -104,7 +105,7 @@ def deletion_is_lost(scene: Scene) -> None:
 
 def deletion_holds(scene: Scene) -> None:
     scene.add("job", seconds=LONG_SECONDS)
-    scene.signed("job")
+    scene.server.running("job")
     scene.lose("queue_delete_job", job_id="job", grace_seconds=0)
     scene.recover()
     scene.server.wait("job", lambda record: record["status"] == "deleted")
@@ -148,8 +149,8 @@ def is_removed(scene: Scene) -> None:
 
 
 def recovery_is_repeated(scene: Scene, point: CrashPoint) -> None:
-    scene.add("job", seconds=SHORT_SECONDS)
-    scene.signed("job")
+    scene.add("job", seconds=MEDIUM_SECONDS)
+    scene.server.running("job")
     scene.arm(point)
     scene.kill()
     scene.open_in_vain()

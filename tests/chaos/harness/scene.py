@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +119,6 @@ class Scene:
     def runs(self, job_id: str) -> list[int]:
         """The attempts in which a job has begun, in their order."""
         return [run.attempt for run in read_book(self._book) if run.job_id == job_id]
-
-    def signed(self, job_id: str, runs: int = 1) -> None:
-        """Wait until a job has begun so often."""
-        until(lambda: len(self.runs(job_id)) == runs, f"{job_id} has begun {runs} times: {Counter(self.runs(job_id))}")
 
     def result_is_of_its_attempt(self, job_id: str) -> bool:
         """Whether a completed job shows the result of a run of the attempt that its record names."""
