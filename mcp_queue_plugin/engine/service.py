@@ -22,7 +22,7 @@ from mcp_queue_plugin.engine.requests import Requests, Serving
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import EngineStartFailed, QueueError
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.store.sqlite import Owner, SqliteStore
+from mcp_queue_plugin.store.sqlite import Owner, SqliteStore, Succession
 from mcp_queue_plugin.workers import orphans
 from mcp_queue_plugin.workers.protocol import Frame, Ready, decode, encode
 
@@ -150,6 +150,5 @@ def _store_of(request: border.OpenRequest, clock: Clock) -> SqliteStore:
         temporary=options.temporary,
         log_bytes=options.log_bytes,
         owner=owner,
-        takes_over=request.takes_over,
-        on_abandoned=orphans.kill_marked,
+        succession=Succession(takes_over=request.takes_over, on_abandoned=orphans.kill_marked),
     )

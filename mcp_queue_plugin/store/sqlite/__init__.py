@@ -6,7 +6,7 @@ and checkpointed; ``ownership`` keeps it to one server; ``failures`` says what t
 makes room for a new one.
 """
 
-from mcp_queue_plugin.store.sqlite.ownership import Owner
+from mcp_queue_plugin.store.sqlite.ownership import Owner, Succession
 from mcp_queue_plugin.store.sqlite.store import SqliteStore
 
-__all__ = ["Owner", "SqliteStore"]
+__all__ = ["Owner", "SqliteStore", "Succession"]

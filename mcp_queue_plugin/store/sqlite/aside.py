@@ -28,7 +28,7 @@ def set_aside(path: Path, *, now: float) -> list[Path]:
 
     """
     path = path.resolve()
-    ownership = Ownership(path, Owner.of(os.getpid()), takes_over=False)
+    ownership = Ownership(path, Owner.of(os.getpid()))
     with translated(path, "set aside"):
         header.check_kind(path)
         if not _parts(path):

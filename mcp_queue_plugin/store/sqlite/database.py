@@ -17,7 +17,7 @@ from mcp_queue_plugin.store.sqlite import header, schema
 from mcp_queue_plugin.store.sqlite.checkpoint import Checkpointer
 from mcp_queue_plugin.store.sqlite.failures import OF_THE_WORLD, failure
 from mcp_queue_plugin.store.sqlite.looking import Execute, Row, snapshot_of
-from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
+from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership, Succession
 
 Durability = Literal["full", "normal"]
 
@@ -44,22 +44,18 @@ class Database:
         *,
         durability: Durability,
         owner: Owner,
-        takes_over: bool,
-        on_abandoned: Callable[[str], None],
+        succession: Succession,
         vfs: str | None = None,
         migrations: Sequence[str] = schema.MIGRATIONS,
     ) -> None:
-        """Describe the file at ``path``, to be owned by ``owner``; nothing is touched yet.
-
-        ``on_abandoned`` gets the mark of an owner that was killed, before anything is written.
-        """
+        """Describe the file at ``path``, to be owned by ``owner``; nothing is touched yet."""
         # Resolved, so that two ways to name the file meet at one lock, and a later chdir leads to the same file.
         self.path = path.resolve()
         self._durability = durability
         self._vfs = vfs
         self._migrations = migrations
-        self._ownership = Ownership(self.path, owner, takes_over=takes_over)
-        self._on_abandoned = on_abandoned
+        self._ownership = Ownership(self.path, owner, takes_over=succession.takes_over)
+        self._on_abandoned = succession.on_abandoned
         self._checkpointer = Checkpointer(self._connect)
         self._open: _Open | None = None
         self._damage: StoreDamaged | None = None

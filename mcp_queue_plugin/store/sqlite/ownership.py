@@ -6,7 +6,9 @@ import fcntl
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psutil
@@ -44,11 +46,27 @@ class Owner(msgspec.Struct, frozen=True):
             return False
 
 
+class Succession(NamedTuple):
+    """How a store is taken from the owner before.
+
+    ``takes_over`` says that a former engine of the same server is letting go: it is waited for. ``on_abandoned`` is
+    called with the mark of an owner that was killed, before anything is recovered; it ends what is left of that owner's
+    processes.
+    """
+
+    takes_over: bool = False
+    on_abandoned: Callable[[str], None] = lambda _mark: None
+
+
+PEACEFUL = Succession()
+"""Nobody is waited for, and nothing is left to be ended."""
+
+
 class Ownership:
     """The lock on ``<path>.lock``. It excludes other processes, and other stores of this process."""
 
-    def __init__(self, path: Path, owner: Owner, *, takes_over: bool) -> None:
-        """Prepare to own the store at ``path``; ``takes_over`` says that a former engine of ``owner`` is letting go."""
+    def __init__(self, path: Path, owner: Owner, *, takes_over: bool = False) -> None:
+        """Prepare to own the store at ``path``; see ``Succession`` for ``takes_over``."""
         self._store = path
         self._path = path.with_name(f"{path.name}.lock")
         self._owner = owner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from mcp_queue_plugin.store.sqlite import positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
 from mcp_queue_plugin.store.sqlite.live import Draft, Live
-from mcp_queue_plugin.store.sqlite.ownership import Owner
+from mcp_queue_plugin.store.sqlite.ownership import PEACEFUL, Owner, Succession
 from mcp_queue_plugin.store.sqlite.queries import SQL
 from mcp_queue_plugin.store.sqlite.reading import SqliteReading
 from mcp_queue_plugin.store.sqlite.records import SqliteRecords
@@ -44,8 +44,7 @@ class SqliteStore(SqliteReading):
         temporary: bool = False,
         log_bytes: int = LOG_BYTES,
         owner: Owner | None = None,
-        takes_over: bool = False,
-        on_abandoned: Callable[[str], None] | None = None,
+        succession: Succession = PEACEFUL,
         vfs: str | None = None,
         migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
@@ -53,15 +52,12 @@ class SqliteStore(SqliteReading):
 
         Args:
             path: the file, made when it is missing; beside it lie ``-wal``, ``-shm`` and ``.lock`` while it is open.
-            durability: "full" waits for the disk at every commit; "normal" survives a crash of the server, and loses
-                the last moments with the machine's power.
+            durability: "full" waits for the disk at every commit; "normal" may lose the last moments with the power.
             clock: the time that changes are stamped with.
             temporary: delete the file at ``close``.
             log_bytes: how many bytes of each job's log are kept.
             owner: the server that the store is for; this process if it is none other.
-            takes_over: wait for a former engine of the same server, which is letting go.
-            on_abandoned: called with the mark of an owner that was killed, before anything is recovered; it ends what
-                is left of that owner's processes.
+            succession: how the file is taken from the owner before.
             vfs: the name of an SQLite VFS to use instead of the default one.
             migrations: the scripts that make up the schema.
 
@@ -70,8 +66,7 @@ class SqliteStore(SqliteReading):
             path,
             durability=durability,
             owner=owner or Owner.of(os.getpid()),
-            takes_over=takes_over,
-            on_abandoned=on_abandoned or (lambda _mark: None),
+            succession=succession,
             vfs=vfs,
             migrations=migrations,
         )

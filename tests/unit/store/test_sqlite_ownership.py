@@ -18,7 +18,7 @@ import pytest
 from mcp_queue_plugin.errors import StoreInUse
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import ownership as ownership_module
-from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
+from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership, Succession
 from tests.contract.samples import add, applied
 from tests.unit.store.conftest import NewStore, another_server
 
@@ -80,7 +80,7 @@ def test_a_store_that_is_just_being_taken_has_no_name_to_give(path: Path) -> Non
 
 def test_an_owner_whose_server_is_gone_gets_the_time_to_let_go(path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    dying = Ownership(path, Owner.of(gone.pid), takes_over=False)
+    dying = Ownership(path, Owner.of(gone.pid))
     dying.take()
     dying.sign()
     gone.communicate(b"\n")
@@ -94,7 +94,7 @@ def test_an_owner_whose_server_is_gone_gets_the_time_to_let_go(path: Path) -> No
 def test_one_that_does_not_let_go_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ownership_module, "LEAVING_SECONDS", 0.05)
     gone = subprocess.Popen([sys.executable, "-c", ""])
-    stuck = Ownership(path, Owner.of(gone.pid), takes_over=False)
+    stuck = Ownership(path, Owner.of(gone.pid))
     gone.wait()
     stuck.take()
     stuck.sign()
@@ -120,7 +120,8 @@ async def test_the_mark_of_a_killed_owner_is_told_before_anything_is_written(
     holder.kill()
     holder.wait()
     told: list[tuple[str, bytes]] = []
-    await new_store(on_abandoned=lambda mark: told.append((mark, path.with_name("jobs.db.lock").read_bytes()))).open()
+    lock = path.with_name("jobs.db.lock")
+    await new_store(succession=Succession(on_abandoned=lambda mark: told.append((mark, lock.read_bytes())))).open()
     assert told == [(json.loads(before)["mark"], before)]
 
 
