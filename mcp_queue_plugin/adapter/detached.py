@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from mcp_queue_plugin.adapter.json_document import encode_document
@@ -36,6 +37,8 @@ class DetachedCommands:
         self._engine = engine
         self._cancellable: dict[str, asyncio.Future[Any]] = {}
         self._running: dict[str, _Running] = {}
+        self._ends: dict[str, Callable[[], None]] = {}
+        """How to report the ends that the engine has not confirmed yet."""
 
     def register(
         self, job_id: str, command_name: str, run_task: asyncio.Future[Any] | None, *, cancellable: bool
@@ -47,13 +50,20 @@ class DetachedCommands:
         self._record(job_id, command_name)
 
     def job_ids(self) -> tuple[str, ...]:
-        """The commands that run now."""
-        return tuple(self._running)
+        """The commands that run now, or whose end may not be recorded yet."""
+        return (*self._running, *self._ends)
+
+    def on_ended(self, job_ids: Iterable[str]) -> None:
+        """The engine has recorded the ends of these jobs."""
+        for job_id in job_ids:
+            self._ends.pop(job_id, None)
 
     def record_again(self) -> None:
-        """Record every running command with an engine that is new, should the one before it not have done so."""
+        """Report everything once more to an engine that is new: the one before it may not have recorded it."""
         for job_id, running in tuple(self._running.items()):
             self._record(job_id, running.command_name)
+        for report_end in tuple(self._ends.values()):
+            report_end()
 
     def publish_result(self, job_id: str, command_name: str, envelope: Mapping[str, Any]) -> None:
         """Record the command's result."""
@@ -101,8 +111,10 @@ class DetachedCommands:
             result = None if document is None else encode_document(document)
         except NotJson as error:
             kind, result, message = EndingKind.FAILED, None, error.message
+        report_end = partial(self._engine.end_adopted, job_id, kind, description, error=message, result=result)
+        self._ends[job_id] = report_end
         try:
-            self._engine.end_adopted(job_id, kind, description, error=message, result=result)
+            report_end()
         except EngineNotRunning:
             logger.warning("The queue has stopped before job %s ended in the server: %s", job_id, description)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mcp_queue_plugin.store.sqlite.ownership import read_owner
+from mcp_queue_plugin.workers import orphans
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ def _remove_if_left(store: Path, *, is_young: bool) -> None:
             return
         if owner is not None or not is_young:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if owner is not None:
+                orphans.kill_marked(owner.mark)
             _remove(store)
     except BlockingIOError:
         # Its server lives.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mcp_queue_plugin.adapter.bridge.worker import queued_commands
@@ -26,6 +26,10 @@ class InProcess(Protocol):
 
     def cancel(self, job_id: str) -> None:
         """Cancel one."""
+        ...
+
+    def on_ended(self, job_ids: Iterable[str]) -> None:
+        """The ends of these are recorded; of other jobs as well."""
         ...
 
     def record_again(self) -> None:
@@ -53,6 +57,7 @@ class EngineListener(ClientEvents):
 
     def on_ended(self, job_ids: tuple[str, ...]) -> None:
         """Tell every listener of every job, each by a call of its own: one that raises harms no other."""
+        self._in_process().on_ended(job_ids)
         loop = asyncio.get_running_loop()
         for listener in self._terminal:
             for job_id in job_ids:

@@ -89,6 +89,9 @@ class Connection:
     async def close(self, timeout_seconds: float) -> None:
         """End the engine: running jobs get ``timeout_seconds``, then go back to the queue. No process is left."""
         self._revival.end()
+        if self._held:
+            logger.warning("%d reports on commands of the server itself came while it had no engine", len(self._held))
+            self._held.clear()
         try:
             if self._in_use:
                 self._in_use = False
@@ -148,9 +151,10 @@ class Connection:
                     ),
                 )
         except TimeoutError as error:
-            raise self._start_failed(f"it did not answer within {options.workers.start_timeout_seconds:g} s") from error
+            seconds = options.workers.start_timeout_seconds
+            raise await self._start_failed(process, f"it did not answer within {seconds:g} s") from error
         except EngineLost as error:
-            raise self._start_failed("its process ended") from error
+            raise await self._start_failed(process, "its process ended") from error
         except BaseException:
             self._forget(EngineLost())
             raise
@@ -169,13 +173,14 @@ class Connection:
             # In a thread: its warden may take a moment to end what jobs have left, before anything runs again.
             logger.critical("The queue's engine is gone. %s", await asyncio.to_thread(lost.bury))
         await self._open(self._options, takes_over=True, in_process=self._events.jobs_in_process())
+        # Before anything that is posted from now on: an end must not overtake the beginning of its job.
+        held, self._held = self._held, []
+        for frame in held:
+            self._send(frame)
         if self._setup is not None:
             await self._exchange(Verb.WARM_UP, partial(_warm_up_request, self._setup))
         if not self._in_use:
             raise EngineLost
-        held, self._held = self._held, []
-        for frame in held:
-            self._send(frame)
         logger.warning("The queue's engine was started again")
         self._events.on_revived()
 
@@ -256,10 +261,11 @@ class Connection:
         self._disconnect(EngineLost())
         self._events.on_lost()
 
-    def _start_failed(self, reason: str) -> EngineStartFailed:
-        assert self._process is not None
-        description = self._process.describe_end()
-        self._forget(EngineLost())
+    async def _start_failed(self, process: EngineProcess, reason: str) -> EngineStartFailed:
+        self._process = None
+        self._disconnect(EngineLost())
+        # In a thread: one that hangs gets some seconds to end.
+        description = await asyncio.to_thread(process.bury)
         return EngineStartFailed(f"the queue's engine did not start: {reason}. {description}")
 
     def _fail_waiting(self, error: QueueError) -> None:

@@ -37,14 +37,17 @@ class EngineProcess:
         Raises:
             EngineStartFailed: it could not be started.
         """
-        with ExitStack() as opened:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            opened.enter_context(ours)
-            stderr = opened.enter_context(tempfile.TemporaryFile(prefix="mcp-queue-engine-"))
-            with theirs:
-                process = _start(theirs.fileno(), stderr)
-            opened.pop_all()
-            return cls(process, ours, stderr)
+        try:
+            with ExitStack() as opened:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+                opened.enter_context(ours)
+                stderr = opened.enter_context(tempfile.TemporaryFile(prefix="mcp-queue-engine-"))
+                with theirs:
+                    process = _start(theirs.fileno(), stderr)
+                opened.pop_all()
+                return cls(process, ours, stderr)
+        except (OSError, MemoryError) as error:
+            raise EngineStartFailed(f"the queue's engine did not start: {type(error).__name__}: {error}") from error
 
     @property
     def pid(self) -> int:
@@ -55,9 +58,9 @@ class EngineProcess:
         """In words: how the process ended, or that it has not, and the end of its standard error."""
         try:
             code = self._process.wait(timeout=0.5)
-            ended = f"Its process {self.pid} ended with {'signal' if code < 0 else 'exit code'} {abs(code)}."
+            ended = f"Its warden {self.pid} ended with {'signal' if code < 0 else 'exit code'} {abs(code)}, as it did."
         except subprocess.TimeoutExpired:
-            ended = f"Its process {self.pid} is still there."
+            ended = f"Its warden {self.pid} is still there."
         tail = self._stderr_tail()
         return f"{ended} Its standard error:\n{tail}" if tail else ended
 
@@ -84,15 +87,11 @@ class EngineProcess:
 
 
 def _start(border_fd: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mcp_queue_plugin.engine.warden", str(border_fd), str(os.getpid())]
-    try:
-        return subprocess.Popen(
-            command,
-            pass_fds=(border_fd,),
-            stdin=subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise EngineStartFailed(f"the queue's engine did not start: {' '.join(command)}: {error}") from error
+    return subprocess.Popen(
+        [sys.executable, "-m", "mcp_queue_plugin.engine.warden", str(border_fd), str(os.getpid())],
+        pass_fds=(border_fd,),
+        stdin=subprocess.DEVNULL,
+        stdout=stderr,
+        stderr=stderr,
+        start_new_session=True,
+    )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 
-from mcp_queue_plugin.errors import EngineNotRunning, QueueError
+from mcp_queue_plugin.errors import EngineNotRunning, EngineStartFailed, QueueError
 
 STABLE_SECONDS = 5.0
 """An engine that is lost sooner after it was brought back is not brought back at once."""
+
+LOOP_CHECK_SECONDS = 1.0
+"""How often who waits on one loop looks whether the loop of the tries still runs: nobody tells when a loop ends."""
 
 FIRST_PAUSE_SECONDS = 0.5
 PAUSE_MAX_SECONDS = 30.0
@@ -31,6 +35,7 @@ class Revival:
         """Why the last try failed, if it did."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()
         self._revived_at = -STABLE_SECONDS
         self._pause_seconds = 0.0
 
@@ -45,6 +50,9 @@ class Revival:
             return
         if time.monotonic() - self._revived_at < STABLE_SECONDS:
             self._lengthen_pause()
+            self._failure = EngineNotRunning(
+                f"the queue's engine was lost again; it is started again in {self._pause_seconds:g} s"
+            )
         else:
             self._pause_seconds = 0.0
         self._run_on(asyncio.get_running_loop())
@@ -61,19 +69,29 @@ class Revival:
         Raises:
             QueueError: it could not be brought back, or nobody tries to.
         """
-        if self._task is None or self._loop is None:
-            raise EngineNotRunning
-        if not self._loop.is_running():
-            # The loop that the tries ran on has ended with its part of the application: this one goes on with them.
-            self._run_on(asyncio.get_running_loop())
-        if self._outcome is None:
-            raise self._failure or EngineNotRunning()
-        # Shielded: who does not want to wait any more must not take the outcome from the others.
-        await asyncio.shield(asyncio.wrap_future(self._outcome))
+        outcome: Future[None] | None = None
+        while True:
+            self._move_on()
+            outcome = outcome or self._outcome
+            if self._task is None and outcome is None:
+                raise EngineNotRunning
+            if outcome is None:
+                raise self._failure or EngineNotRunning()
+            # Wrapped anew each time: who does not want to wait any more must not take the outcome from the others.
+            done, _ = await asyncio.wait([asyncio.shield(asyncio.wrap_future(outcome))], timeout=LOOP_CHECK_SECONDS)
+            if done:
+                return done.pop().result()
+
+    def _move_on(self) -> None:
+        """Go on with the tries on this loop, if the one they ran on has ended with its part of the application."""
+        with self._lock:
+            if self._task is not None and self._loop is not None and not self._loop.is_running():
+                self._run_on(asyncio.get_running_loop())
 
     def _run_on(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._outcome = None if self._pause_seconds else Future()
+        if self._outcome is None and not self._pause_seconds:
+            self._outcome = Future()
         self._task = loop.create_task(self._run(), name="revival")
 
     async def _run(self) -> None:
@@ -83,20 +101,29 @@ class Revival:
             outcome = self._outcome = self._outcome or Future()
             try:
                 await self._attempt()
-            except QueueError as error:
-                logger.error("The queue's engine could not be started again: %s", error)
-                self._failure, self._outcome = error, None
-                self._lengthen_pause()
-                outcome.set_exception(error)
-            except BaseException:
-                self._outcome = None
-                outcome.set_exception(EngineNotRunning())
+            except asyncio.CancelledError:
+                if not self.active:
+                    outcome.set_exception(EngineNotRunning())
+                # Otherwise its loop ends: whoever waits goes on with it on another.
                 raise
+            except Exception as error:  # noqa: BLE001 (no reason may make this the last try)
+                self._lengthen_pause()
+                self._failure, self._outcome = self._told(error), None
+                outcome.set_exception(self._failure)
             else:
                 self._task, self._failure, self._outcome = None, None, None
                 self._revived_at = time.monotonic()
                 outcome.set_result(None)
                 return
+
+    def _told(self, error: Exception) -> QueueError:
+        """What callers hear of a failed try."""
+        again = f"it is tried again in {self._pause_seconds:g} s"
+        if isinstance(error, QueueError):
+            logger.error("The queue's engine could not be started again; %s: %s", again, error)
+            return error
+        logger.exception("The queue's engine could not be started again; %s", again)
+        return EngineStartFailed(f"the queue's engine did not start, {again}: {type(error).__name__}: {error}")
 
     def _lengthen_pause(self) -> None:
         self._pause_seconds = min(PAUSE_MAX_SECONDS, max(FIRST_PAUSE_SECONDS, self._pause_seconds * 2))

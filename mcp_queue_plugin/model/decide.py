@@ -152,7 +152,7 @@ def recover(job: Job, *, now: float) -> Job:
 
 OWNER_DIED = Ending(
     kind=EndingKind.CRASHED,
-    error=ErrorInfo(type="WorkerCrashed", message="the server ended while the job was running"),
+    error=ErrorInfo(type="WorkerCrashed", message="the server, or its engine, ended while the job was running"),
 )
 
 

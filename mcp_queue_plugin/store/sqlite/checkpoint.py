@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import apsw
 
+from mcp_queue_plugin.store.sqlite.failures import BUSY_TIMEOUT_MILLISECONDS
+
 CHECKPOINT_PAGES = 1_000
 """A checkpoint begins in the background when the log has grown by so many pages (of 4 KiB) since the last one."""
 
@@ -33,6 +35,7 @@ class Checkpointer:
         self._running: Future[None] | None = None
         self._pages = 0
         self._pages_when_begun = 0
+        self._truncate_at = TRUNCATE_PAGES
 
     def watch(self, connection: apsw.Connection) -> None:
         """Learn the size of the log from every commit of ``connection``, and let it do no checkpoints of its own."""
@@ -42,7 +45,7 @@ class Checkpointer:
         """Begin a checkpoint if one is due. What was committed stays so, whether it succeeds or not."""
         if self._pages < self._pages_when_begun:
             self._pages_when_begun = 0
-        if self._pages >= TRUNCATE_PAGES:
+        if self._pages >= self._truncate_at:
             self._truncate(connection)
         elif self._pages - self._pages_when_begun >= CHECKPOINT_PAGES and (
             self._running is None or self._running.done()
@@ -84,8 +87,14 @@ class Checkpointer:
         if self._running is not None:
             self._running.result()
         try:
+            # No commit waits for a reader, who may take minutes.
+            connection.set_busy_timeout(0)
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.Error as error:
-            logger.warning("The store's write-ahead log could not be emptied; the next commit tries again: %s", error)
+            self._truncate_at = self._pages + CHECKPOINT_PAGES
+            logger.warning("The store's write-ahead log could not be emptied; a later commit tries again: %s", error)
         else:
             self._pages = self._pages_when_begun = 0
+            self._truncate_at = TRUNCATE_PAGES
+        finally:
+            connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)

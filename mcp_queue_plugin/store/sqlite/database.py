@@ -15,14 +15,11 @@ import apsw
 from mcp_queue_plugin.errors import StoreDamaged, StoreUnavailable
 from mcp_queue_plugin.store.sqlite import header, schema
 from mcp_queue_plugin.store.sqlite.checkpoint import Checkpointer
-from mcp_queue_plugin.store.sqlite.failures import OF_THE_WORLD, failure
+from mcp_queue_plugin.store.sqlite.failures import BUSY_TIMEOUT_MILLISECONDS, OF_THE_WORLD, failure
 from mcp_queue_plugin.store.sqlite.looking import Execute, Row, snapshot_of
 from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership, Succession
 
 Durability = Literal["full", "normal"]
-
-BUSY_TIMEOUT_MILLISECONDS = 1_000
-"""How long to wait for a stranger (a backup, a shell) that holds a lock on the file."""
 
 _CACHE_KIBIBYTES = 32 * 1024
 

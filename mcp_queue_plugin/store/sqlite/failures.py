@@ -11,6 +11,9 @@ import apsw
 
 from mcp_queue_plugin.errors import StoreDamaged, StoreUnavailable
 
+BUSY_TIMEOUT_MILLISECONDS = 1_000
+"""How long to wait for a stranger (a backup, a shell) that holds a lock on the file."""
+
 SET_ASIDE = "mcp-queue store set-aside"
 """The command that makes room for a new store without destroying the old one."""
 

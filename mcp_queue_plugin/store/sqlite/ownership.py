@@ -21,28 +21,34 @@ LEAVING_SECONDS = 5.0
 
 _LOOK_AGAIN_SECONDS = 0.01
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 class Owner(msgspec.Struct, frozen=True):
     """What the lock file says: the server that owns the store, and when it started (ISO 8601).
 
-    ``mark`` is in the environment of every process that was started for a job, so that those can be found.
+    ``life`` tells it from other processes that had, or will have, its id: the boot and the clock ticks since then at
+    its start, which no clock that is set changes. ``mark`` is in the environment of every process that was started for
+    a job, so that those can be found.
     """
 
     pid: int
     started_at: str
+    life: str
     mark: str
 
     @classmethod
     def of(cls, pid: int) -> Owner:
         """The server with this process id, which runs, as a new owner."""
-        return cls(pid, iso8601(psutil.Process(pid).create_time()) or "", secrets.token_hex(16))
+        started_at = iso8601(psutil.Process(pid).create_time()) or ""
+        return cls(pid, started_at, _life(pid), secrets.token_hex(16))
 
     @property
     def is_alive(self) -> bool:
         """Whether that server still runs."""
         try:
-            return iso8601(psutil.Process(self.pid).create_time()) == self.started_at
-        except psutil.NoSuchProcess:
+            return _life(self.pid) == self.life
+        except (FileNotFoundError, ProcessLookupError):
             return False
 
 
@@ -97,6 +103,7 @@ class Ownership:
                 time.sleep(_LOOK_AGAIN_SECONDS)
                 continue
             if _is_file_at(descriptor, self._path):
+                self._refuse_another_s(descriptor)
                 break
             # Its owner removed the file between our opening and locking it.
             os.close(descriptor)
@@ -123,6 +130,13 @@ class Ownership:
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = None
+
+    def _refuse_another_s(self, descriptor: int) -> None:
+        """Leave the file to a server that lives and has only lost its engine: it is about to open the store again."""
+        former = read_owner(descriptor)
+        if former is not None and former.pid != self._owner.pid and former.is_alive:
+            os.close(descriptor)
+            raise self._in_use(former)
 
     def _is_leaving(self, holder: Owner | None) -> bool:
         if holder is None:
@@ -156,6 +170,12 @@ def read_owner(descriptor: int) -> Owner | None:
         return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Owner)
     except msgspec.DecodeError:
         return None
+
+
+def _life(pid: int) -> str:
+    # Behind the name, which may hold anything, the fields are single words; see proc(5).
+    ticks = Path("/proc", str(pid), "stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    return f"{_BOOT_ID.read_text().strip()} {ticks}"
 
 
 def _is_file_at(descriptor: int, path: Path) -> bool:

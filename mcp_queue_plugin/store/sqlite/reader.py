@@ -13,12 +13,11 @@ import apsw
 from mcp_queue_plugin.errors import StoreDamaged, StoreUnavailable
 from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.store.sqlite import header
-from mcp_queue_plugin.store.sqlite.failures import translated
+from mcp_queue_plugin.store.sqlite.failures import BUSY_TIMEOUT_MILLISECONDS, translated
 from mcp_queue_plugin.store.sqlite.looking import Execute, Row, snapshot_of
 from mcp_queue_plugin.store.sqlite.reading import SqliteReading
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
 
-BUSY_TIMEOUT_MILLISECONDS = 1_000
 PROBLEMS_MAX = 100
 
 
@@ -120,9 +119,12 @@ class _ReadOnlyFile:
         if self._connection is None:
             raise self._unavailable("it is not open")
         with translated(self._path, "read"):
-            yield self._connection
-            if self._at_rest is not None and self._at_rest != self._state():
-                raise self._unavailable("a server has begun to use it meanwhile; look again")
+            try:
+                yield self._connection
+            finally:
+                # Goes before any error: what a server writes meanwhile looks like damage.
+                if self._at_rest is not None and self._at_rest != self._state():
+                    raise self._unavailable("a server has begun to use it meanwhile; look again")
 
     def _connect_beside_log(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import psutil
 import pytest
 from mcp_proxy_adapter.api import handlers
 from mcp_proxy_adapter.api.handlers import command_execution
@@ -35,6 +36,28 @@ async def test_a_command_that_exceeds_the_adapters_cap_is_followed_in_our_queue(
     release.set()
     ended = await serving.wait_job(job_id, 20)
     assert ended.status == "completed"
+    assert ended.result["result"] == {"success": True, "data": {"late": True}}
+
+
+async def test_an_end_that_a_lost_engine_has_not_recorded_is_reported_again(serving: QueueManagerIntegration) -> None:
+    release = asyncio.Event()
+
+    async def work() -> SuccessResult:
+        await release.wait()
+        return SuccessResult(data={"late": True})
+
+    task = asyncio.ensure_future(work())
+    job_id = (await command_execution._handle_sync_timeout_fallback(task, "slow", LOGGER))["job_id"]
+    await until_known(serving, job_id)
+    (engine,) = psutil.Process(serving.engine.pid).children()
+    engine.suspend()
+    release.set()
+    await task
+    # One more turn of the loop: the end is on its way.
+    await asyncio.sleep(0)
+    engine.kill()
+    ended = await serving.wait_job(job_id, 20)
+    assert (ended.status, ended.error) == ("completed", None)
     assert ended.result["result"] == {"success": True, "data": {"late": True}}
 
 

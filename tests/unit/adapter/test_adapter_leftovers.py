@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,13 @@ import pytest
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.leftovers import UNSIGNED_SECONDS, new_temporary_path, remove_leftovers
 from mcp_queue_plugin.store.sqlite import Owner
+from mcp_queue_plugin.workers import orphans
 from tests.unit.adapter.sample_jobs import AdapterJob
 
 SUFFIXES = ("", "-wal", "-shm", ".lock")
 STORE = "mcp-queue-0123456789abcdef.db"
 OTHER = "mcp-queue-fedcba9876543210.db"
-KILLED = Owner(pid=2**22 + 1, started_at="2026-01-01T00:00:00Z", mark="")
+KILLED = Owner(pid=2**22 + 1, started_at="2026-01-01T00:00:00Z", life="", mark="of the killed")
 """No process has such an id."""
 
 
@@ -95,6 +97,15 @@ async def test_the_store_of_a_server_that_has_just_lost_its_engine_is_its_own(fo
     remove_leftovers(folder, time.time())
     assert (await manager.get_job_status("kept")).status == "pending"
     await manager.stop()
+
+
+def test_what_a_killed_server_s_jobs_have_left_goes_with_its_store(folder: Path) -> None:
+    leave(folder, STORE)
+    environment = {**os.environ, orphans.MARK: KILLED.mark}
+    with subprocess.Popen(["/bin/sleep", "3600"], env=environment, start_new_session=True) as daemon:
+        remove_leftovers(folder, time.time())
+        assert daemon.wait(5) == -signal.SIGKILL
+    assert names(folder) == set()
 
 
 def test_all_files_of_a_store_without_an_owner_go_and_those_of_an_owned_one_stay(folder: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +17,8 @@ import pytest
 
 from mcp_queue_plugin.engine import revival as revival_module
 from mcp_queue_plugin.engine.client import EngineClient
-from mcp_queue_plugin.errors import EngineLost, EngineNotRunning, StoreRefused
+from mcp_queue_plugin.engine.revival import Revival
+from mcp_queue_plugin.errors import EngineLost, EngineNotRunning, EngineStartFailed, StoreRefused
 from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Submission
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.options import JobOptions
@@ -25,6 +28,7 @@ from mcp_queue_plugin.workers import orphans
 from tests.unit.engine.client import Notices, connected, end, engine_of, submit, warden_of
 from tests.unit.engine.harness import options, submission
 from tests.unit.workers.harness import is_gone, living_children, open_descriptors, until, wait_until
+from tests.unit.workers.scarcity import no_descriptor_is_free
 
 Find = Callable[[EngineClient], psutil.Process]
 
@@ -171,10 +175,74 @@ async def test_one_that_is_lost_again_and_again_comes_back_after_pauses(
         await client.health()
         engine_of(client).kill()
         await until(lambda: notices.lost == 2)
-        with pytest.raises(EngineNotRunning):
+        with pytest.raises(EngineNotRunning, match=r"was lost again; it is started again in 0\.3 s"):
             await client.health()
         await until(lambda: notices.revived == 2)
         assert (await client.health()).issues == ()
+
+
+async def test_a_server_without_descriptors_tries_again_until_there_are_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revival_module, "FIRST_PAUSE_SECONDS", 0.1)
+    notices = Notices()
+    async with connected(tmp_path, notices) as client:
+        await client.submit(submission("a"), b"1", start=False)
+        engine = engine_of(client).pid
+        with no_descriptor_is_free():
+            os.kill(engine, signal.SIGKILL)
+            await until(lambda: notices.lost)
+            with pytest.raises(EngineStartFailed, match="Too many open files"):
+                await client.health()
+        await until(lambda: notices.revived)
+        assert (await client.status("a")).job.state is State.CREATED
+
+
+async def test_no_unforeseen_failure_of_a_try_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revival_module, "FIRST_PAUSE_SECONDS", 0.01)
+    tries = 0
+
+    async def attempt() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise RuntimeError("nobody thought of this")
+
+    revival = Revival(attempt)
+    revival.begin()
+    with pytest.raises(EngineStartFailed, match="nobody thought of this"):
+        await revival.wait()
+    await until(lambda: not revival.active)
+    assert tries == 2
+
+
+def test_who_waits_on_another_loop_goes_on_when_the_loop_of_the_tries_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revival_module, "LOOP_CHECK_SECONDS", 0.05)
+    tries: list[object] = []
+    waits = threading.Event()
+
+    async def attempt() -> None:
+        tries.append(asyncio.get_running_loop())
+        if len(tries) == 1:
+            await asyncio.sleep(3600)
+
+    revival = Revival(attempt)
+
+    async def wait() -> None:
+        waits.set()
+        await revival.wait()
+
+    async def begin() -> None:
+        revival.begin()
+        thread.start()
+        await until(waits.is_set)
+
+    thread = threading.Thread(target=lambda: asyncio.run(wait()))
+    asyncio.run(begin())
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(set(map(id, tries))) == 2
+    assert not revival.active
 
 
 async def test_losses_leak_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

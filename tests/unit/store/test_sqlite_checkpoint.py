@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from mcp_queue_plugin.store.sqlite import SqliteStore, checkpoint, database
+from mcp_queue_plugin.store.sqlite import SqliteStore, checkpoint, failures
 from tests.contract.samples import add, applied
 from tests.unit.store.conftest import NewStore
 from tests.unit.store.faults import FaultyVfs
@@ -58,7 +59,7 @@ async def test_the_log_starts_over_once_all_of_it_was_copied(
     for number in range(0, 100, 10):
         await _commit(store, number, 10)
         _copy_all(path)
-    assert 20 < _log_pages(path) < 250, "a hundred commits write some thousand pages"
+    assert 20 < _log_pages(path) < 1000, "a hundred commits write some thousand pages"
 
 
 def _copy_all(path: Path) -> None:
@@ -92,17 +93,20 @@ async def test_a_reader_in_the_way_only_postpones_the_emptying(
 ) -> None:
     monkeypatch.setattr(checkpoint, "TRUNCATE_PAGES", 20)
     monkeypatch.setattr(checkpoint, "CHECKPOINT_PAGES", 10)
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MILLISECONDS", 1)
+    monkeypatch.setattr(failures, "BUSY_TIMEOUT_MILLISECONDS", 60_000)
     store = new_store()
     await store.open()
     reader = apsw.Connection(str(path))
     reader.execute("BEGIN; SELECT * FROM jobs").fetchall()
     with caplog.at_level(logging.WARNING):
-        await _commit(store, 0, 5)
-    assert "could not be emptied" in caplog.text
+        async with asyncio.timeout(10):
+            await _commit(store, 0, 5)
+    # Not with every commit: some pages have to have come to it since the last time.
+    assert 0 < caplog.text.count("could not be emptied") < 5
     reader.close()
-    await _commit(store, 5, 1)
-    assert _log_pages(path) == 0
+    for number in range(5, 10):
+        await _commit(store, number, 1)
+    assert _log_pages(path) < 20
 
 
 async def test_a_failed_checkpoint_fails_no_commit(

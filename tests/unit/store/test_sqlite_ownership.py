@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -110,6 +111,22 @@ def test_an_engine_waits_for_a_former_one_of_the_same_server(path: Path) -> None
     threading.Timer(0.1, former.release).start()
     following = ownership(path, takes_over=True)
     following.take()
+    following.release()
+
+
+def test_a_store_whose_server_lives_without_an_engine_is_not_taken(path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as server:
+        lock = path.with_name("jobs.db.lock")
+        signed = msgspec.json.encode(Owner.of(server.pid))
+        lock.write_bytes(signed)
+        for _ in range(2):
+            with pytest.raises(StoreInUse, match=f"process id {server.pid}"):
+                ownership(path).take()
+            assert lock.read_bytes() == signed
+        server.communicate(b"\n")
+    following = ownership(path)
+    following.take()
+    assert following.former() == msgspec.json.decode(signed, type=Owner)
     following.release()
 
 

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from mcp_queue_plugin.workers import orphans
 from tests.unit.workers.harness import is_gone, living_children, running, until, wait_until
-
-
-@contextmanager
-def no_descriptor_is_free() -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+from tests.unit.workers.scarcity import no_descriptor_is_free
 
 
 def test_a_process_is_killed_even_if_its_descendants_cannot_be_found() -> None:
