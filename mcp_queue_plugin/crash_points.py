@@ -26,6 +26,8 @@ class CrashPoint(StrEnum):
 
     SUBMISSION_WRITTEN = "engine:submission-written"
     SUBMISSION_COMMITTED = "engine:submission-committed"
+    ADOPTION_WRITTEN = "engine:adoption-written"
+    ADOPTION_COMMITTED = "engine:adoption-committed"
     START_WRITTEN = "engine:start-written"
     START_COMMITTED = "engine:start-committed"
     CLAIM_WRITTEN = "engine:claim-written"

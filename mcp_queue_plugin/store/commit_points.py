@@ -8,6 +8,7 @@ from typing import Any
 from mcp_queue_plugin.crash_points import CrashPoint
 from mcp_queue_plugin.model.operations import (
     Add,
+    Adopt,
     Applied,
     Claim,
     Delete,
@@ -24,6 +25,7 @@ from mcp_queue_plugin.model.operations import (
 
 WRITTEN: Mapping[type[Any], CrashPoint] = {
     Add: CrashPoint.SUBMISSION_WRITTEN,
+    Adopt: CrashPoint.ADOPTION_WRITTEN,
     Start: CrashPoint.START_WRITTEN,
     Claim: CrashPoint.CLAIM_WRITTEN,
     Finish: CrashPoint.RESULT_WRITTEN,
@@ -36,6 +38,7 @@ WRITTEN: Mapping[type[Any], CrashPoint] = {
 
 COMMITTED: Mapping[type[Any], CrashPoint] = {
     Add: CrashPoint.SUBMISSION_COMMITTED,
+    Adopt: CrashPoint.ADOPTION_COMMITTED,
     Start: CrashPoint.START_COMMITTED,
     Claim: CrashPoint.CLAIM_COMMITTED,
     Finish: CrashPoint.RESULT_COMMITTED,

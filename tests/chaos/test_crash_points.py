@@ -65,6 +65,16 @@ def runs_again(scene: Scene, *, ended_in: int, begun_in: list[list[int]], comman
     assert scene.result_is_of_its_attempt("job")
 
 
+def command_goes_on(scene: Scene) -> None:
+    gate = scene.folder / "gate"
+    job_id = scene.hand_over(gate)
+    scene.recover()
+    assert scene.status(job_id)["status"] == "running"
+    gate.touch()
+    assert scene.ended(job_id) == ("completed", 1)
+    assert scene.status(job_id)["result"]["result"]["data"] == {"pid": scene.server.pid}
+
+
 def is_interrupted(scene: Scene) -> None:
     scene.add("job", "sign_once")
     scene.recover()
@@ -183,6 +193,8 @@ class Case(NamedTuple):
 CASES = (
     Case(CrashPoint.SUBMISSION_WRITTEN, "the job was never there", submission_is_lost),
     Case(CrashPoint.SUBMISSION_COMMITTED, "the job is there and runs, answered or not", submission_holds),
+    Case(CrashPoint.ADOPTION_WRITTEN, "the command goes on in the server, and is recorded anew", command_goes_on),
+    Case(CrashPoint.ADOPTION_COMMITTED, "the command goes on in the server", command_goes_on),
     Case(CrashPoint.START_WRITTEN, "the job is still only added", start_is_lost),
     Case(CrashPoint.START_COMMITTED, "the job runs", start_holds),
     Case(
@@ -269,13 +281,15 @@ WHOEVER_DIES = tuple(
 RECOVERIES = (CrashPoint.RECOVERY_WRITTEN, CrashPoint.RECOVERY_COMMITTED)
 """Every start reaches them: they are armed for the second, which must fail without harm."""
 
+ADOPTIONS = (CrashPoint.ADOPTION_WRITTEN, CrashPoint.ADOPTION_COMMITTED)
+
 SWEEPS = (CrashPoint.SWEEP_WRITTEN, CrashPoint.SWEEP_COMMITTED)
 
 
 @pytest.fixture
 def scene(case: Case, tmp_path: Path) -> Iterator[Scene]:
     """A server that is armed for ``case``."""
-    scene = Scene(tmp_path, sweeps=case.point in SWEEPS)
+    scene = Scene(tmp_path, sweeps=case.point in SWEEPS, hands_over=case.point in ADOPTIONS)
     if case.point not in RECOVERIES:
         scene.arm(case.point, passes=case.passes, victim=case.victim)
     try:

@@ -16,20 +16,25 @@ from tests.acceptance.harness.waiting import until
 from tests.chaos.harness.book import read_book
 
 RETENTION_SECONDS = 1
+CAP_SECONDS = 0.5
 
 
 class Scene:
     """A server on a store of its own. ``arm`` before its start says where a process of it dies."""
 
-    def __init__(self, folder: Path, *, sweeps: bool = False) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, sweeps: bool = False, hands_over: bool = False) -> None:
+        self.folder = folder
         self._book = folder / "book"
         self._fuse = folder / "fuse"
-        retention = {"completed_job_retention_seconds": RETENTION_SECONDS} if sweeps else {}
+        settings: dict[str, float] = {}
+        if sweeps:
+            settings["completed_job_retention_seconds"] = RETENTION_SECONDS
+        if hands_over:
+            settings["command_timeout"] = CAP_SECONDS
         self._config = write_configuration(
             folder,
-            queue_manager={"max_concurrent_jobs": 1, **retention},
-            queue_plugin={"auto_import_modules": [f"{APP}.signing"], "workers": {"min": 1}},
+            queue_manager={"max_concurrent_jobs": 1, **settings},
+            queue_plugin={"auto_import_modules": [f"{APP}.signing", f"{APP}.commands"], "workers": {"min": 1}},
         )
         self._environment: dict[str, str] = {}
         self._victim = ""
@@ -69,6 +74,10 @@ class Scene:
             "start": start,
             "delay_seconds": delay_seconds,
         }
+
+    def hand_over(self, gate: Path) -> str:
+        """Call a command that takes longer than the server waits, and ends when ``gate`` exists; its job's id."""
+        return str(self.server.call("hold_in_server", gate=str(gate))["job_id"])
 
     def lose(self, method: str, **params: Any) -> None:
         """Ask for something whose answer never comes; a warden that dies may leave its engine the time to give it."""

@@ -35,8 +35,8 @@ PAGE = 1000
 
 EXPECTED_ERRORS = {
     "worker": re.compile(r"A worker did not start: .* was killed by SIGKILL"),
-    "engine": re.compile(r"The queue's engine is gone\. |The queue's engine could not be started again: "),
-    "warden": re.compile(r"The queue's engine is gone\. |The queue's engine could not be started again: "),
+    "engine": re.compile(r"The queue's engine is gone\. |The queue's engine could not be started again; "),
+    "warden": re.compile(r"The queue's engine is gone\. |The queue's engine could not be started again; "),
 }
 """What a server complains of when one of its processes is killed, by which that was."""
 
