@@ -65,7 +65,7 @@ def test_jobs_go_on_and_their_results_are_stored_when_the_disk_is_well_again(
     assert start(config).job_ids() == there
 
 
-TIMES, TIMES_STUCK = 80, 60
+TIMES, TIMES_HELD, TIMES_STUCK = 80, 40, 60
 """The job writes 100 kB each time, and has to wait once 4 MiB are not stored."""
 
 
@@ -79,6 +79,7 @@ def test_a_job_that_writes_much_has_to_wait_and_the_engine_stays_small(
     job_id = server.submit("flood", count=TIMES, path=str(written))
     with faults.during("disk_full"):
         until(lambda: is_degraded(server, "free some space"), "the fault is noticed")
+        until(lambda: written.exists() and int(written.read_text() or 0) >= TIMES_HELD, "4 MiB are written")
         wait_until_still(written)
         assert int(written.read_text()) < TIMES_STUCK
         assert engine.memory_info().rss - before < 24 * MEGABYTE
