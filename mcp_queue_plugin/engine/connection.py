@@ -168,10 +168,11 @@ class Connection:
             QueueError: it does not start.
         """
         assert self._options is not None
-        lost, self._lost = self._lost, None
+        lost = self._lost
         if lost is not None:
             # In a thread: its warden may take a moment to end what jobs have left, before anything runs again.
             logger.critical("The queue's engine is gone. %s", await asyncio.to_thread(lost.bury))
+            self._lost = None
         await self._open(self._options, takes_over=True, in_process=self._events.jobs_in_process())
         # Before anything that is posted from now on: an end must not overtake the beginning of its job.
         held, self._held = self._held, []

@@ -65,7 +65,7 @@ class EngineProcess:
         return f"{ended} Its standard error:\n{tail}" if tail else ended
 
     def bury(self) -> str:
-        """Wait for the end of a process that is lost, and of all below it; answers how it ended."""
+        """Wait for the end of a process that is lost, and of all below it; answers how it ended. Can be repeated."""
         self.socket.close()
         description = self.describe_end()
         self.end()
@@ -81,6 +81,8 @@ class EngineProcess:
         self._stderr.close()
 
     def _stderr_tail(self) -> str:
+        if self._stderr.closed:
+            return ""
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - STDERR_TAIL_BYTES))
         return self._stderr.read().decode("utf-8", "replace").strip()
