@@ -82,8 +82,12 @@ def leave_store_of_killed_server(folder: Path) -> set[str]:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stdout is not None
         warden = psutil.Process(int(server.stdout.readline()))
-        for process in (warden, *warden.children(), psutil.Process(server.pid)):
+        processes = [warden, *warden.children(), psutil.Process(server.pid)]
+        for process in processes:
             process.kill()
+        # The store is locked for as long as its owner takes to end.
+        _, left = psutil.wait_procs(processes, timeout=10)
+        assert not left
     return names(folder) - before
 
 
