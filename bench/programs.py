@@ -16,11 +16,15 @@ END_SECONDS = 3.0
 
 
 @contextmanager
-def program(arguments: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Iterator[int]:
-    """Run ``python -m ARGUMENTS`` with its output in ``folder/output.txt``; its process id."""
+def program(arguments: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``python ARGUMENTS`` with its output in ``folder/output.txt``.
+
+    Raises:
+        RuntimeError: it ended by itself.
+    """
     with (folder / "output.txt").open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            [sys.executable, *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -29,7 +33,7 @@ def program(arguments: Sequence[str], folder: Path, environment: dict[str, str] 
             start_new_session=True,
         )
     try:
-        yield process.pid
+        yield process
         if process.poll() is not None:
             raise RuntimeError(f"{' '.join(arguments)} has ended:\n{output_tail(folder)}")
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sysconfig
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 from bench.programs import output_tail, program
 from bench.rpc import HOST, Client
 
+MCP_QUEUE = str(Path(sysconfig.get_path("scripts"), "mcp-queue"))
 START_SECONDS = 60.0
 COMMANDS_MODULE = "bench.commands"
 
@@ -31,7 +34,7 @@ async def our_server(folder: Path, workers: int, **sections: Any) -> AsyncIterat
     """``mcp-queue serve`` on a durable store; ``sections`` extend ``queue_plugin``."""
     plugin = {"durability": "full", "auto_import_modules": [COMMANDS_MODULE], "workers": {"min": workers}, **sections}
     config = _configuration(folder, workers, queue_plugin=plugin)
-    async with _served(("mcp_queue_plugin.cli.main", "serve", "--config", str(config)), folder) as server:
+    async with _served((MCP_QUEUE, "serve", "--config", str(config)), folder) as server:
         yield server
 
 
@@ -39,7 +42,7 @@ async def our_server(folder: Path, workers: int, **sections: Any) -> AsyncIterat
 async def adapter_server(folder: Path, workers: int) -> AsyncIterator[Server]:
     """The same application on the adapter alone."""
     config = _configuration(folder, workers)
-    async with _served(("bench.adapter_application", str(config)), folder) as server:
+    async with _served(("-m", "bench.adapter_application", str(config)), folder) as server:
         yield server
 
 
@@ -47,12 +50,12 @@ async def adapter_server(folder: Path, workers: int) -> AsyncIterator[Server]:
 async def _served(arguments: Sequence[str], folder: Path) -> AsyncIterator[Server]:
     port = json.loads((folder / "config.json").read_text())["server"]["port"]
     begin = time.perf_counter()
-    with program(arguments, folder) as pid:
-        await _until_it_answers(port, folder)
-        yield Server(port, pid, time.perf_counter() - begin)
+    with program(arguments, folder) as process:
+        await _until_it_answers(port, process, folder)
+        yield Server(port, process.pid, time.perf_counter() - begin)
 
 
-async def _until_it_answers(port: int, folder: Path) -> None:
+async def _until_it_answers(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -60,7 +63,7 @@ async def _until_it_answers(port: int, folder: Path) -> None:
                 await client.call("bench_synchronous_noop", {})
             return
         except OSError:
-            if time.monotonic() > end:
+            if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the server does not answer:\n{output_tail(folder)}") from None
             await asyncio.sleep(0.02)
 

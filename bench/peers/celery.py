@@ -61,7 +61,7 @@ class CelerySystem(BlockingSystem):
 async def start(folder: Path, workers: int) -> AsyncIterator[CelerySystem]:
     """Start ``celery worker``."""
     with private_redis(folder) as socket:
-        pool = ("celery", "-A", MAIN, "--quiet", "worker", "--pool", "prefork", "--concurrency", str(workers), "-O", "fair")
+        pool = ("-m", "celery", "-A", MAIN, "--quiet", "worker", "--pool", "prefork", "--concurrency", str(workers), "-O", "fair")
         silent = ("--loglevel", "ERROR", "--without-gossip", "--without-mingle", "--without-heartbeat")
         with program((*pool, *silent), folder, {"C_FORCE_ROOT": "1"}):
             yield CelerySystem(_application(str(socket)))

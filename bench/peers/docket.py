@@ -59,7 +59,7 @@ async def start(folder: Path, workers: int) -> AsyncIterator[DocketSystem]:
     with private_redis(folder) as socket:
         url = f"unix://{socket}"
         async with Docket(DOCKET, url=url) as docket:
-            with programs((__name__,), folder, workers):
+            with programs(("-m", __name__), folder, workers):
                 yield DocketSystem(docket)
 
 

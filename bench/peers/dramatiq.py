@@ -65,7 +65,7 @@ async def start(folder: Path, workers: int) -> AsyncIterator[DramatiqSystem]:
         own = _broker(str(socket))
         system = DramatiqSystem(own)
         dramatiq.set_broker(own)
-        with program(("dramatiq", MAIN, "--processes", str(workers), "--threads", str(THREADS)), folder):
+        with program(("-m", "dramatiq", MAIN, "--processes", str(workers), "--threads", str(THREADS)), folder):
             yield system
 
 

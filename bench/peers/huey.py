@@ -61,7 +61,7 @@ async def start(folder: Path, workers: int) -> AsyncIterator[HueySystem]:
     """Start ``huey_consumer``."""
     path = str(folder / "huey.db")
     instance = _huey(path)
-    consumer = ("huey.bin.huey_consumer", MAIN, "--worker-type", "process", "--workers", str(workers), "--quiet")
+    consumer = ("-m", "huey.bin.huey_consumer", MAIN, "--worker-type", "process", "--workers", str(workers), "--quiet")
     polling = ("--delay", str(WORKER_POLL_SECONDS), "--max-delay", str(WORKER_POLL_MAX_SECONDS), "--no-periodic")
     with program((*consumer, *polling), folder, {VARIABLE: path}):
         yield HueySystem(instance)

@@ -48,7 +48,7 @@ class RqSystem(BlockingSystem):
 async def start(worker_class: str, folder: Path, workers: int) -> AsyncIterator[RqSystem]:
     """Start ``rq worker-pool``."""
     with private_redis(folder) as socket:
-        pool = ("rq.cli", "worker-pool", QUEUE, "--num-workers", str(workers), "--logging-level", "ERROR")
+        pool = ("-m", "rq.cli", "worker-pool", QUEUE, "--num-workers", str(workers), "--logging-level", "ERROR")
         url = f"unix://{socket}"
         with program((*pool, "--url", url, "--worker-class", worker_class, "--quiet"), folder):
             yield RqSystem(socket)

@@ -97,7 +97,7 @@ async def start(folder: Path, workers: int) -> AsyncIterator[SaqSystem]:
     with private_redis(folder) as socket:
         queue = _queue(str(socket))
         await queue.connect()
-        with program(("saq", MAIN, "--workers", str(workers), "--quiet"), folder):
+        with program(("-m", "saq", MAIN, "--workers", str(workers), "--quiet"), folder):
             system = SaqSystem(queue)
             await system.workers_are_up(workers)
             async with asyncio.TaskGroup() as group:
