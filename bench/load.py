@@ -39,7 +39,7 @@ async def burst_seconds(system: System, call: Call, jobs: int, clients: int) -> 
 
 
 async def callers_seconds(system: System, call: Call, jobs: int, clients: int) -> float:
-    """From the first submission to the last end seen: each client submits a job, waits for its end, submits the next."""
+    """As ``burst_seconds``, but each client waits for the end of one job before it submits the next."""
     if isinstance(system, AsyncSystem):
 
         async def client(share: int) -> None:
@@ -59,7 +59,7 @@ async def latencies_ms(system: System, call: Call, seconds: float) -> list[float
     """Submit and wait for one job after the other for so long, at least two; what each took."""
     if isinstance(system, BlockingSystem):
         return await asyncio.to_thread(_blocking_latencies_ms, system, call, seconds)
-    latencies = []
+    latencies: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(latencies) < 2:
         begin = time.perf_counter()
@@ -97,7 +97,7 @@ async def require_results(system: System) -> None:
 
 
 def _blocking_latencies_ms(system: BlockingSystem, call: Call, seconds: float) -> list[float]:
-    latencies = []
+    latencies: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(latencies) < 2:
         begin = time.perf_counter()

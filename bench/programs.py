@@ -16,7 +16,9 @@ END_SECONDS = 3.0
 
 
 @contextmanager
-def program(arguments: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def program(
+    arguments: Sequence[str], folder: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``python ARGUMENTS`` with its output in ``folder/output.txt``.
 
     Raises:

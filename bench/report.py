@@ -20,12 +20,12 @@ SHARED_COLUMNS = {
     "cpu_10_ms_jobs_per_second": "10 ms CPU, jobs/s",
     "payload_1_mb_jobs_per_second": "1 MB in and out, jobs/s",
 }
-MISSING = "–"
+MISSING = "-"
 THREE_DIGITS = 100
 
 
 def systems_table(spreads: Spreads, titles: Mapping[str, str]) -> str:
-    """A row per system, a column per shared figure: the median, and lowest–highest below it."""
+    """A row per system, a column per shared figure: the median, and lowest to highest beside it."""
     measured = {name for figures in spreads.values() for name in figures}
     columns = {name: title for name, title in SHARED_COLUMNS.items() if name in measured}
     rows = [
@@ -65,7 +65,7 @@ def cell(value: Spread | None) -> str:
     """A median with its spread."""
     if value is None:
         return MISSING
-    return f"{number(value.median)} ({number(value.lowest)}–{number(value.highest)})"
+    return f"{number(value.median)} ({number(value.lowest)} to {number(value.highest)})"
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""A client of JSON-RPC over HTTP/1.1 that costs as little as can be: it shares two cores with the server it measures."""
+"""A client of JSON-RPC that costs as little as can be: it shares two cores with the server that it measures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Client:
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> bytes:
-    head = f"POST /api/jsonrpc HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = (
+        f"POST /api/jsonrpc HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
     writer.write(head.encode() + b"\r\n\r\n" + body)
     headers = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     lengths = [int(line.split(b":")[1]) for line in headers if line.startswith(b"content-length:")]

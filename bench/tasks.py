@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 SPIN_SECONDS = 0.01
@@ -33,6 +34,6 @@ def echo(data: str) -> dict[str, Any]:
     return {"data": data}
 
 
-TASKS = {function.__name__: function for function in (noop, spin, echo)}
+TASKS: dict[str, Callable[..., Any]] = {function.__name__: function for function in (noop, spin, echo)}
 NOOP = Call("noop", {})
 SPIN = Call("spin", {})

@@ -68,7 +68,5 @@ async def start(folder: Path, workers: int) -> AsyncIterator[AdapterManagerSyste
 
 SETTINGS = f"in_memory false (JSONL); a process per job; clients poll every {POLL_SECONDS * 1000:g} ms"
 PEERS = {
-    "adapter-manager": Peer(
-        "mcp-proxy-adapter's queue, manager", SETTINGS, ("mcp-proxy-adapter", "queuemgr"), start
-    )
+    "adapter-manager": Peer("mcp-proxy-adapter's queue, manager", SETTINGS, ("mcp-proxy-adapter", "queuemgr"), start)
 }

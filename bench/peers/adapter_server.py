@@ -48,7 +48,9 @@ async def start(folder: Path, workers: int) -> AsyncIterator[AdapterServerSystem
         yield AdapterServerSystem(client)
 
 
-SETTINGS = f"in_memory false (JSONL); a process per job; {CONNECTIONS} connections, polls every {POLL_SECONDS * 1000:g} ms"
+SETTINGS = (
+    f"in_memory false (JSONL); a process per job; {CONNECTIONS} connections, polls every {POLL_SECONDS * 1000:g} ms"
+)
 PEERS = {
     "adapter-server": Peer(
         "mcp-proxy-adapter's queue, JSON-RPC", SETTINGS, ("mcp-proxy-adapter", "queuemgr", "hypercorn"), start

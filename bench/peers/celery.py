@@ -25,7 +25,9 @@ MAIN = f"{__name__}:app"
 
 
 def _application(socket: str) -> celery.Celery:
-    application = celery.Celery("bench", broker=f"redis+socket://{socket}", backend=f"redis+socket://{socket}?virtual_host=1")
+    application = celery.Celery(
+        "bench", broker=f"redis+socket://{socket}", backend=f"redis+socket://{socket}?virtual_host=1"
+    )
     application.conf.update(
         task_acks_late=True,
         worker_prefetch_multiplier=PREFETCH_MULTIPLIER,
@@ -61,7 +63,20 @@ class CelerySystem(BlockingSystem):
 async def start(folder: Path, workers: int) -> AsyncIterator[CelerySystem]:
     """Start ``celery worker``."""
     with private_redis(folder) as socket:
-        pool = ("-m", "celery", "-A", MAIN, "--quiet", "worker", "--pool", "prefork", "--concurrency", str(workers), "-O", "fair")
+        pool = (
+            "-m",
+            "celery",
+            "-A",
+            MAIN,
+            "--quiet",
+            "worker",
+            "--pool",
+            "prefork",
+            "--concurrency",
+            str(workers),
+            "-O",
+            "fair",
+        )
         silent = ("--loglevel", "ERROR", "--without-gossip", "--without-mingle", "--without-heartbeat")
         with program((*pool, *silent), folder, {"C_FORCE_ROOT": "1"}):
             yield CelerySystem(_application(str(socket)))

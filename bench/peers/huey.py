@@ -1,7 +1,7 @@
 """Huey on SQLite, its own answer to a queue without a server.
 
-https://huey.readthedocs.io/en/latest/consumer.html: worker type ``process`` for CPU-bound work; the delays say how often
-a storage that is polled is looked at. They are as short as pays on two cores. fsync is off: its fastest mode.
+https://huey.readthedocs.io/en/latest/consumer.html: worker type ``process`` for CPU-bound work; the delays say how
+often a storage that is polled is looked at. They are as short as pays on two cores. fsync is off: its fastest mode.
 """
 
 from __future__ import annotations

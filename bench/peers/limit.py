@@ -133,7 +133,8 @@ class Limit(AsyncSystem):
         """Hand in a job."""
         self._last_id += 1
         job_id, loop = self._last_id, asyncio.get_running_loop()
-        self._stored[job_id] = stored = loop.create_future()
+        stored: asyncio.Future[int] = loop.create_future()
+        self._stored[job_id] = stored
         self._ended[job_id] = loop.create_future()
         self._writer.write((INSERT, job_id, msgspec.json.encode(call)))
         return await stored
@@ -172,13 +173,10 @@ async def start(slots: int, folder: Path, workers: int) -> AsyncIterator[Limit]:
     limit = Limit(writer)
     processes = []
     for _ in range(workers):
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "bench.peers.limit_worker", str(theirs.fileno())]
-            processes.append(subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()]))
-        ours.setblocking(False)
+        process, connection = _worker_process()
+        processes.append(process)
         loop = asyncio.get_running_loop()
-        limit.workers.append((await loop.create_connection(lambda: Worker(limit, slots), sock=ours))[1])
+        limit.workers.append((await loop.create_connection(lambda: Worker(limit, slots), sock=connection))[1])
     writer.start()
     try:
         yield limit
@@ -187,6 +185,14 @@ async def start(slots: int, folder: Path, workers: int) -> AsyncIterator[Limit]:
             process.terminate()
             process.wait()
         writer.stop()
+
+
+def _worker_process() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        command = [sys.executable, "-m", "bench.peers.limit_worker", str(theirs.fileno())]
+        return subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()]), ours
 
 
 def _peer(slots: int) -> Peer:

@@ -44,15 +44,19 @@ class Ours(AsyncSystem):
 
 
 @asynccontextmanager
-async def manager_running(path: Path, workers: int, **sections: Any) -> AsyncIterator[Ours]:
+async def manager_running(path: Path, max_concurrent_jobs: int, **sections: Any) -> AsyncIterator[Ours]:
     """Start the manager on the store at ``path``; ``sections`` extend ``queue_plugin``."""
     settings = load_settings(
         {
-            "queue_manager": {"in_memory": False, "registry_path": str(path), "max_concurrent_jobs": workers},
+            "queue_manager": {
+                "in_memory": False,
+                "registry_path": str(path),
+                "max_concurrent_jobs": max_concurrent_jobs,
+            },
             "queue_plugin": {
                 "durability": "full",
                 "auto_import_modules": [COMMANDS_MODULE],
-                "workers": {"min": workers},
+                "workers": {"min": max_concurrent_jobs},
                 **sections,
             },
         },

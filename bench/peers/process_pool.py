@@ -1,4 +1,4 @@
-"""``concurrent.futures.ProcessPoolExecutor``: nothing is stored, nothing survives; the floor of what isolation costs."""
+"""``concurrent.futures.ProcessPoolExecutor``: nothing is stored, nothing survives; what isolation alone costs."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class SaqSystem(AsyncSystem):
     async def workers_are_up(self, number: int) -> None:
         """Wait for the workers: their first sweep takes a job that comes meanwhile for one that was left behind."""
         async with asyncio.timeout(END_SECONDS):
-            while len((await self._queue.info())["workers"]) < number:
+            while len((await self._queue.info())["workers"]) < number:  # noqa: ASYNC110
                 await asyncio.sleep(WORKERS_POLL_SECONDS)
 
     async def poll(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.load import calibrated_jobs, callers_seconds
@@ -52,7 +53,7 @@ async def _done_while_blocked(system: Ours) -> int:
     """Hand jobs of 10 ms in, block the loop for twice as long as they take, and count which ended meanwhile."""
     job_ids = await asyncio.gather(*(system.submit(SPIN) for _ in range(BLOCKED_JOBS)))
     time.sleep(BLOCKED_SECONDS)  # noqa: ASYNC251
-    blocked_until = time.time()
+    blocked_until = datetime.now(UTC)
     await system.wait(job_ids)
     ended = [(await system.manager.get_job_status(job_id)).completed_at for job_id in job_ids]
-    return sum(moment is not None and moment.timestamp() <= blocked_until for moment in ended)
+    return sum(moment is not None and datetime.fromisoformat(moment) <= blocked_until for moment in ended)

@@ -127,5 +127,10 @@ async def _drained(client: Client) -> None:
     """Wait until no job is left."""
     async with asyncio.timeout(DRAIN_SECONDS_MAX):
         for status in ("pending", "running"):
-            while (await client.call("queue_list_jobs", {"status_filter": status, "limit": 1}))["data"]["total_count"]:
+            while await _count(client, status):  # noqa: ASYNC110
                 await asyncio.sleep(DRAIN_POLL_SECONDS)
+
+
+async def _count(client: Client, status: str) -> int:
+    page = await client.call("queue_list_jobs", {"status_filter": status, "limit": 1})
+    return int(page["data"]["total_count"])

@@ -61,23 +61,25 @@ def fill(path: Path) -> None:
         "order": '"order" + n',
         "completed_at": "completed_at + n * 1e-6",
     }
+    number = {"finished": FINISHED}
     with store:
         columns = [name for _, name, *_ in store.execute("PRAGMA table_info(jobs)")]
         values = ", ".join(copied.get(name, f'"{name}"') for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
-        store.execute(f"INSERT INTO jobs ({names}) SELECT {values} FROM jobs, {_NUMBERS}")  # noqa: S608
+        store.execute(f"INSERT INTO jobs ({names}) SELECT {values} FROM jobs, {_NUMBERS}", number)  # noqa: S608
         for table in ("params", "results"):
             copy = f"INSERT INTO {table} SELECT uid + n, document FROM {table}, {_NUMBERS}"  # noqa: S608
-            store.execute(copy)
+            store.execute(copy, number)
         store.execute(
-            "UPDATE counters SET version = version + :n, last_uid = last_uid + :n, completed = completed + :n",
-            {"n": FINISHED},
+            "UPDATE counters SET version = version + :finished, last_uid = last_uid + :finished,"
+            " completed = completed + :finished",
+            number,
         )
     store.close()
 
 
 _NUMBERS = (
-    f"(WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {FINISHED})"
+    "(WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < :finished)"
     " SELECT n FROM number)"
 )
 
@@ -95,7 +97,9 @@ async def _reads(system: Ours) -> Figures:
         return engine.list_jobs(JobQuery(status=Status.COMPLETED, after_uid=after, limit=PAGE))
 
     return {
-        "million_status_p99_ms": await _p99_ms(lambda: system.manager.get_job_status(f"finished-{ids.randint(1, FINISHED)}")),
+        "million_status_p99_ms": await _p99_ms(
+            lambda: system.manager.get_job_status(f"finished-{ids.randint(1, FINISHED)}")
+        ),
         "million_list_p99_ms": await _p99_ms(page),
         "million_counts_p99_ms": await _p99_ms(system.manager.get_queue_health),
     }
