@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from bench.load import latencies_ms
+from bench.load import calibrated_jobs, latencies_ms
 from bench.peers.ours import Ours, manager_running
 from bench.scenarios import Figures
 from bench.statistics import centile
@@ -13,11 +13,13 @@ from bench.tasks import NOOP, Call
 
 LINES = 100_000
 WORKERS = 2
+CLIENTS = 8
 
 
 async def measure(folder: Path, seconds: float) -> Figures:
     """Latencies of no-op jobs for so long without, then beside one printing job after the other."""
     async with manager_running(folder / "queue.db", WORKERS) as system:
+        await calibrated_jobs(system, NOOP, seconds, CLIENTS)
         before = await latencies_ms(system, NOOP, seconds)
         printing = asyncio.create_task(_print(system, seconds))
         during = await latencies_ms(system, NOOP, seconds)
