@@ -85,12 +85,13 @@ async def result_of(system: System, call: Call) -> Any:
 
 
 async def require_results(system: System) -> None:
-    """Refuse a system that does not keep and give back what its jobs return.
+    """Refuse a system that does not run each job and give back what it returned.
 
     Raises:
         RuntimeError: it does not.
     """
-    for call, expected in ((NOOP, {}), (Call("echo", {"data": "é"}), {"data": "é"})):
+    echoes = [(Call("echo", {"data": text}), {"data": text}) for text in ("é", "one", "two")]
+    for call, expected in ((NOOP, {}), *echoes):
         result = await result_of(system, call)
         if result != expected:
             raise RuntimeError(f"{call.task} returned {result!r} instead of {expected!r}")

@@ -42,11 +42,11 @@ class DocketSystem(AsyncSystem):
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
-        self._adds = {task.__name__: docket.add(task) for task in tasks}
+        self._tasks = {task.__name__: task for task in tasks}
 
     async def submit(self, call: Call) -> Any:
-        """Add the task."""
-        return await self._adds[call.task](**call.arguments)
+        """Add the task: each ``add`` is a key of its own."""
+        return await self._docket.add(self._tasks[call.task])(**call.arguments)
 
     async def wait(self, handles: Sequence[Any]) -> list[Any]:
         """Wait for each result, which Redis publishes."""
