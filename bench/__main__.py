@@ -68,34 +68,38 @@ def spreads_of(measured: Sequence[Outcome]) -> dict[str, dict[str, Spread]]:
 
 def written_report(measured: Sequence[Outcome], results: Path) -> str:
     """Write report.md, and plot.svg where matplotlib is installed; the report."""
+    sections = sections_of(measured, results, results / "plot.svg")
+    text = "\n".join(section for section in sections.values() if section)
+    (results / "report.md").write_text(text)
+    return text
+
+
+def sections_of(measured: Sequence[Outcome], stores: Path, plot: Path) -> dict[str, str]:
+    """The tables, by name, of what was measured with stores on the file system of ``stores``; and ``plot`` drawn."""
     spreads = spreads_of(measured)
     loaded = {name: peers.load(name) for name in peers.MODULES if name in spreads}
     titles = {name: peer.name for name, peer in loaded.items()}
     medians = {system: {name: value.median for name, value in figures.items()} for system, figures in spreads.items()}
-    parts = [
-        report.systems_table(spreads, titles),
-        report.own_table(spreads.get(peers.OURS, {})),
-        report.goals_table(goals.judgements(medians)),
-        _set_up(loaded, results),
-    ]
-    text = "\n".join(part for part in parts if part)
-    (results / "report.md").write_text(text)
     if importlib.util.find_spec("matplotlib"):
         from bench.plot import draw
 
-        draw(results / "plot.svg", spreads, titles, peers.OURS)
-    return text
+        draw(plot, spreads, titles, peers.OURS)
+    return {
+        "systems": report.systems_table(spreads, titles),
+        "own": report.own_table(spreads.get(peers.OURS, {})),
+        "goals": report.goals_table(goals.judgements(medians)),
+        "settings": _settings(loaded),
+        "machine": "; ".join(f"{name}: {value}" for name, value in machine.facts(stores).items()) + "\n",
+    }
 
 
-def _set_up(loaded: dict[str, Peer], results: Path) -> str:
-    titles = {name: peer.name for name, peer in loaded.items()}
+def _settings(loaded: dict[str, Peer]) -> str:
     versions = {
         name: ", ".join(f"{package} {found}" for package, found in machine.versions(peer.packages).items())
         for name, peer in loaded.items()
     }
-    settings = {name: peer.settings for name, peer in loaded.items()}
-    facts = "; ".join(f"{name}: {value}" for name, value in machine.facts(results).items())
-    return f"{report.settings_table(titles, settings, versions)}\n{facts}\n"
+    titles = {name: peer.name for name, peer in loaded.items()}
+    return report.settings_table(titles, versions, {name: peer.settings for name, peer in loaded.items()})
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def goals_table(judgements: Sequence[Judgement]) -> str:
     return _table(["goal", "bound", "measured", ""], rows) if rows else ""
 
 
-def settings_table(titles: Mapping[str, str], settings: Mapping[str, str], versions: Mapping[str, str]) -> str:
+def settings_table(titles: Mapping[str, str], versions: Mapping[str, str], settings: Mapping[str, str]) -> str:
     """A row per system: how it was set up."""
     return _table(["system", "versions", "settings"], [[titles[s], versions[s], settings[s]] for s in titles])
 

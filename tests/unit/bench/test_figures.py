@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import goals, load, report, rounds
+from bench import document, goals, load, report, rounds
 from bench.statistics import Spread, centile, spread
 
 
@@ -70,3 +70,12 @@ def test_tables() -> None:
     goal = goals.Goal("speed", lambda medians: medians["ours"]["x"], 10, at_least=True)
     judged = [goals.Judgement(goal, 9.5, holds=False)]
     assert report.goals_table(judged).splitlines()[-1] == "| speed | ≥ 10 | 9.5 | **does not hold** |"
+
+
+def test_sections_go_into_their_places_again_and_again() -> None:
+    page = "# A\n<!-- bench: goals -->\nold\n<!-- end -->\nkept\n<!-- bench: own -->\n<!-- end -->\n"
+    once = document.filled(page, {"goals": "new", "own": ""})
+    assert once == "# A\n<!-- bench: goals -->\n\nnew\n<!-- end -->\nkept\n<!-- bench: own -->\n\n\n<!-- end -->\n"
+    assert document.filled(once, {"goals": "new", "own": ""}) == once
+    with pytest.raises(KeyError, match="own"):
+        document.filled(page, {"goals": "new"})
