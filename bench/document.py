@@ -32,6 +32,7 @@ def main(folders: Sequence[str]) -> None:
     for folder in folders:
         measured += msgspec.json.decode(Path(folder, "rounds.json").read_bytes(), type=list[Outcome])
     sections = sections_of(measured, Path(folders[0]), PAGE.with_suffix(".svg"))
+    sections["systems"] += f"\n![Jobs per second and idle latency of each system]({PAGE.stem}.svg)\n"
     PAGE.write_text(filled(PAGE.read_text(), sections))
 
 
