@@ -1,7 +1,8 @@
 # What scripts/run and scripts/test share: the virtual environment and what lies in it.
 # Sourced, with the repository's root as working directory.
 
-readonly venv=.venv
+# A script that sources this may have chosen another.
+readonly venv=${venv:-.venv}
 
 # Print the first Python of the system that is new enough.
 find_python() {

@@ -15,9 +15,9 @@ FUNCTION_MAX_LINES = 40
 
 SOURCES = sorted(
     path
-    for folder in ("mcp_queue_plugin", "commands", "jobs", "scripts")
+    for folder in ("mcp_queue_plugin", "commands", "jobs", "bench", "scripts")
     for path in (REPOSITORY / folder).rglob("*")
-    if path.is_file() and "__pycache__" not in path.parts
+    if path.is_file() and not {"__pycache__", ".venv", "results"} & set(path.parts)
 )
 MODULES = [path for path in SOURCES if path.suffix == ".py"]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
