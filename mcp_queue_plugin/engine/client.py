@@ -40,7 +40,7 @@ class EngineClient:
 
     @property
     def pid(self) -> int | None:
-        """The engine's process, None when there is none."""
+        """The process id of the engine's warden; None when there is none."""
         return self._connection.pid
 
     async def start(self, options: EngineOptions) -> Capabilities:

@@ -68,7 +68,7 @@ class Connection:
 
     @property
     def pid(self) -> int | None:
-        """The engine's process, None when there is none."""
+        """The process id of the engine's warden; None when there is none."""
         return None if self._process is None else self._process.pid
 
     async def open(self, options: EngineOptions) -> Capabilities:
