@@ -27,6 +27,7 @@ class _Running(NamedTuple):
 
     command_name: str
     run_task: asyncio.Future[Any] | None
+    cancellable: bool
 
 
 class DetachedCommands:
@@ -35,7 +36,6 @@ class DetachedCommands:
     def __init__(self, engine: EngineClient) -> None:
         """Record them in ``engine``."""
         self._engine = engine
-        self._cancellable: dict[str, asyncio.Future[Any]] = {}
         self._running: dict[str, _Running] = {}
         self._ends: dict[str, Callable[[], None]] = {}
         """How to report the ends that the engine has not confirmed yet."""
@@ -44,9 +44,7 @@ class DetachedCommands:
         self, job_id: str, command_name: str, run_task: asyncio.Future[Any] | None, *, cancellable: bool
     ) -> None:
         """Record a command that is running; ``run_task`` is kept alive until it has ended."""
-        self._running[job_id] = _Running(command_name, run_task)
-        if cancellable and run_task is not None:
-            self._cancellable[job_id] = run_task
+        self._running[job_id] = _Running(command_name, run_task, cancellable)
         self._record(job_id, command_name)
 
     def job_ids(self) -> tuple[str, ...]:
@@ -81,9 +79,9 @@ class DetachedCommands:
 
     def cancel(self, job_id: str) -> None:
         """Cancel a command that may be; another one runs on, and its record says ``stopping`` until it has ended."""
-        task = self._cancellable.get(job_id)
-        if task is not None:
-            task.get_loop().call_soon_threadsafe(task.cancel)
+        running = self._running.get(job_id)
+        if running is not None and running.cancellable and running.run_task is not None:
+            running.run_task.get_loop().call_soon_threadsafe(running.run_task.cancel)
 
     def _record(self, job_id: str, command_name: str) -> None:
         submission = Submission(
@@ -106,7 +104,6 @@ class DetachedCommands:
     ) -> None:
         if self._running.pop(job_id, None) is None:
             return
-        self._cancellable.pop(job_id, None)
         try:
             result = None if document is None else encode_document(document)
         except NotJson as error:

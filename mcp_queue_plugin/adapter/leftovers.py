@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mcp_queue_plugin.store.sqlite.header import PARTS
 from mcp_queue_plugin.store.sqlite.ownership import read_owner
 from mcp_queue_plugin.workers import orphans
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 # Between making its lock file and signing it a store's owner is not to be disturbed; it takes far less than this.
 UNSIGNED_SECONDS = 60.0
 
-_SUFFIXES = ("", "-wal", "-shm", ".lock")
+_SUFFIXES = (*PARTS, ".lock")
 """Of a store's files, in the order of their removal: the lock goes last, as it tells whose the others are."""
 
 _FILE = re.compile(r"(?P<store>mcp-queue-[0-9a-f]{16}\.db)(-wal|-shm|\.lock)?")

@@ -137,7 +137,6 @@ class Connection:
         self._forget(EngineLost())
         self._process = process = EngineProcess.spawn()
         self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
-        server_pid = os.getpid()
         try:
             async with asyncio.timeout(options.workers.start_timeout_seconds):
                 frame = await self._exchange(
@@ -145,7 +144,7 @@ class Connection:
                     lambda number: border.OpenRequest(
                         number=number,
                         options=options,
-                        server_pid=server_pid,
+                        server_pid=os.getpid(),
                         takes_over=takes_over,
                         in_process=in_process,
                     ),

@@ -59,7 +59,7 @@ class Revival:
 
     def end(self) -> None:
         """Give it up."""
-        task, self._task = self._task, None
+        task, self._task, self._failure = self._task, None, None
         if task is not None and self._loop is not None and self._loop.is_running():
             self._loop.call_soon_threadsafe(task.cancel)
 
@@ -73,8 +73,6 @@ class Revival:
         while True:
             self._move_on()
             outcome = outcome or self._outcome
-            if self._task is None and outcome is None:
-                raise EngineNotRunning
             if outcome is None:
                 raise self._failure or EngineNotRunning()
             # Wrapped anew each time: who does not want to wait any more must not take the outcome from the others.

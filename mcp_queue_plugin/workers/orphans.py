@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -119,9 +119,7 @@ def kill_descendants_of_self(spare: Container[int] = ()) -> None:
     Children in ``spare`` are left alone, with what they have started. Blocks for the few milliseconds that processes
     take to end, and 5 seconds at most, should the kernel hold one back.
     """
-    deadline = time.monotonic() + _LAST_ACT_SECONDS
-    while kill_strays(spare) and time.monotonic() < deadline:
-        time.sleep(_ROUND_SECONDS)
+    _repeat(lambda: kill_strays(spare))
 
 
 def kill_marked(mark: str) -> None:
@@ -130,8 +128,13 @@ def kill_marked(mark: str) -> None:
     Found are processes that nobody is the ancestor of any more, but not those that were started without their parent's
     environment. Blocks while they end, and 5 seconds at most.
     """
+    _repeat(lambda: _kill_all_marked(mark))
+
+
+def _repeat(kill: Callable[[], bool]) -> None:
+    """Do rounds of ``kill`` until one finds nobody, or the time is over."""
     deadline = time.monotonic() + _LAST_ACT_SECONDS
-    while _kill_all_marked(mark) and time.monotonic() < deadline:
+    while kill() and time.monotonic() < deadline:
         time.sleep(_ROUND_SECONDS)
 
 

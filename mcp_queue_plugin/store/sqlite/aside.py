@@ -11,9 +11,6 @@ from mcp_queue_plugin.store.sqlite import header
 from mcp_queue_plugin.store.sqlite.failures import translated
 from mcp_queue_plugin.store.sqlite.ownership import Owner, Ownership
 
-_PARTS = ("", "-wal", "-shm")
-"""What a store consists of, the database first: without it a server refuses what a crash in between would leave."""
-
 
 def set_aside(path: Path, *, now: float) -> list[Path]:
     """Move the store at ``path``, in whatever state, into a new folder beside it; where its files are then.
@@ -45,7 +42,8 @@ def set_aside(path: Path, *, now: float) -> list[Path]:
 
 
 def _parts(path: Path) -> list[Path]:
-    parts = (path.with_name(f"{path.name}{suffix}") for suffix in _PARTS)
+    # The database first: without it a server refuses what a crash in between would leave.
+    parts = (path.with_name(f"{path.name}{suffix}") for suffix in header.PARTS)
     return [part for part in parts if part.exists()]
 
 

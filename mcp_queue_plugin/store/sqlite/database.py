@@ -97,7 +97,7 @@ class Database:
                 held.writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             held.writer.close()
             if remove:
-                for suffix in ("", "-wal", "-shm"):
+                for suffix in header.PARTS:
                     self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         finally:
             self._ownership.release()

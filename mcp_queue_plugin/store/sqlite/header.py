@@ -10,6 +10,9 @@ from mcp_queue_plugin.store.sqlite.failures import DAMAGE_ADVICE, SET_ASIDE
 APPLICATION_ID = 0x4D435051
 """``MCPQ``: what SQLite's header says of whose file it is."""
 
+PARTS = ("", "-wal", "-shm")
+"""What is behind the name of a store's files, the database first."""
+
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _USER_VERSION = slice(60, 64)

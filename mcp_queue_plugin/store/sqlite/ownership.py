@@ -78,6 +78,7 @@ class Ownership:
         self._owner = owner
         self._takes_over = takes_over
         self._descriptor: int | None = None
+        self._former: Owner | None = None
         self._ours_to_remove = False
 
     def take(self) -> None:
@@ -103,7 +104,7 @@ class Ownership:
                 time.sleep(_LOOK_AGAIN_SECONDS)
                 continue
             if _is_file_at(descriptor, self._path):
-                self._refuse_another_s(descriptor)
+                self._former = self._former_owner(descriptor)
                 break
             # Its owner removed the file between our opening and locking it.
             os.close(descriptor)
@@ -111,8 +112,8 @@ class Ownership:
         self._ours_to_remove = created
 
     def former(self) -> Owner | None:
-        """The owner before this one, if it was killed: an orderly end removes the file. Asked before ``sign``."""
-        return None if self._descriptor is None else read_owner(self._descriptor)
+        """The owner before the store was taken, if it was killed: an orderly end removes the file."""
+        return self._former
 
     def sign(self) -> None:
         """Say in the file who owns the store."""
@@ -131,12 +132,13 @@ class Ownership:
         os.close(self._descriptor)
         self._descriptor = None
 
-    def _refuse_another_s(self, descriptor: int) -> None:
-        """Leave the file to a server that lives and has only lost its engine: it is about to open the store again."""
+    def _former_owner(self, descriptor: int) -> Owner | None:
         former = read_owner(descriptor)
         if former is not None and former.pid != self._owner.pid and former.is_alive:
+            # It has only lost its engine, and is about to open the store again.
             os.close(descriptor)
             raise self._in_use(former)
+        return former
 
     def _is_leaving(self, holder: Owner | None) -> bool:
         if holder is None:
