@@ -35,6 +35,8 @@ from mcp_queue_plugin.model.operations import (
     Delete,
     Done,
     Due,
+    Ending,
+    EndingKind,
     Finish,
     Operation,
     Outcome,
@@ -168,6 +170,12 @@ class Equivalence(RuleBasedStateMachine):
         new = msgspec.structs.replace(operation.submission, job_id=f"job {next(self.numbers)}")
         return msgspec.structs.replace(operation, submission=new)
 
+    @precondition(lambda self: self.in_states(RUNNING_STATES))
+    @rule(operation=strategies.unlimited_adds)
+    def add_in_place_of_all_others(self, operation: Add) -> None:
+        only_one = Limit(scope="all", max_jobs=1)
+        self.apply([msgspec.structs.replace(self.fresh(operation), limits=(only_one,))])
+
     @precondition(lambda self: self.in_states(State))
     @rule(choice=choices, change=st.sampled_from([Start, Stop, Delete]))
     def change(self, choice: int, change: type[Start | Stop | Delete]) -> None:
@@ -200,6 +208,13 @@ class Equivalence(RuleBasedStateMachine):
     def finish(self, both: list[int], end: Finish) -> None:
         tokens = [self.one_of(choice, RUNNING_STATES).token for choice in both]
         self.apply([msgspec.structs.replace(end, token=token) for token in tokens])
+
+    @precondition(lambda self: self.in_states(RUNNING_STATES))
+    @rule(choice=choices)
+    def fail(self, choice: int) -> None:
+        """In a way that most jobs are tried again after."""
+        ending = Ending(kind=EndingKind.FAILED, error_kinds=("Rare", "Exception"))
+        self.apply([Finish(token=self.one_of(choice, RUNNING_STATES).token, ending=ending, jitter=1.0)])
 
     @precondition(lambda self: self.in_states(State))
     @rule(choice=choices, attempts=st.integers(-1, 2), end=strategies.finishes)
@@ -245,6 +260,11 @@ class Equivalence(RuleBasedStateMachine):
         self.clock.now += seconds
         self.reach("time went back" if seconds < 0 else "time passed")
         self.look()
+
+    @precondition(lambda self: self.in_states([State.SCHEDULED]))
+    @rule()
+    def set_the_clock_back_and_restart(self) -> None:
+        self.restart(-HOUR)
 
     @rule(seconds=st.sampled_from([0.0, 0.0, HOUR, -HOUR]))
     def restart(self, seconds: float) -> None:
@@ -341,7 +361,7 @@ WORTH_A_TEST = (
 
 def test_both_stores_are_the_same_whatever_is_done() -> None:
     Equivalence.reached.clear()
-    for _ in range(4):
+    for _ in range(10):
         run_state_machine_as_test(Equivalence, settings=STEPS)
         missed = [what for what in WORTH_A_TEST if not Equivalence.reached[what]]
         if not missed:

@@ -85,7 +85,7 @@ def test_a_process_that_is_not_there_has_no_vitals() -> None:
     assert host.vitals(2**22 + 1) is None
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["another", "own"])
 def test_a_process_at_work_is_not_waiting_in_the_kernel(pid: int) -> None:
     seen = host.vitals(pid)
     assert seen is not None
