@@ -24,6 +24,7 @@ class Channel:
         self._on_frames = on_frames
         self._on_closed = on_closed
         self._reader = FrameReader()
+        self._received = memoryview(bytearray(READ_BYTES))
         self._outgoing: list[bytes] = []
         self._unsent = memoryview(b"")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,12 +86,12 @@ class Channel:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._received[: self._socket.recv_into(self._received)]
             frames = list(self._reader.feed(data))
         except BlockingIOError:
             return
         except (OSError, ProtocolViolation):
-            data, frames = b"", []
+            data, frames = self._received[:0], []
         if frames:
             self._on_frames(frames)
         if not data:

@@ -11,13 +11,28 @@ from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.log_pieces import LogPiece
-from mcp_queue_plugin.model.operations import Applied, Claim, Done, Finish, Operation, Outcome, OutcomeCallback, Report
+from mcp_queue_plugin.model.operations import (
+    Add,
+    Applied,
+    Claim,
+    Done,
+    Finish,
+    Operation,
+    Outcome,
+    OutcomeCallback,
+    Report,
+)
 from mcp_queue_plugin.model.states import State
-from mcp_queue_plugin.store.protocol import JobStore
+from mcp_queue_plugin.store.protocol import OPERATIONS_PER_TURN, JobStore
 
 RETRY_FIRST_SECONDS = 0.1
 RETRY_MAX_SECONDS = 5.0
 PATIENCE_SECONDS = 0.005
+
+CROWDED_OPERATIONS = 8
+CROWDED_INTERVAL_SECONDS = 0.006
+"""After a group of more than so many operations the next begins so long after it: a transaction costs the same for few
+and for many, and where so much is going on, what it would save a caller is little beside what it costs all others."""
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +40,15 @@ logger = logging.getLogger(__name__)
 class Change(NamedTuple):
     """A committed change of a record or its log, with the state before.
 
-    ``result`` is the result document and ``log`` what was written, if this very change brought it.
+    ``result`` is the result document, ``log`` what was written, and ``params`` are the parameters, if this very change
+    brought them.
     """
 
     job: Job
     before: State | None
     result: bytes | None = None
     log: Sequence[LogPiece] = ()
+    params: bytes | None = None
 
 
 _OF_ATTEMPTS = (Claim, Report, Finish)
@@ -44,7 +61,10 @@ class _Entry(NamedTuple):
 
 
 class Committer:
-    """Hands operations to the store in groups, one group at a time.
+    """Hands operations to the store in groups, one group at a time, and the less often the more there are in each.
+
+    What follows from a large group is told a few entries at a time, with turns of the loop between them: a worker that
+    has ended its job meanwhile does not wait for its next one.
 
     A caller learns the outcome after the commit. When a commit fails, what was asked for fails with the store's error;
     what attempts have produced is kept and tried again until the store takes it.
@@ -55,15 +75,19 @@ class Committer:
         store: JobStore,
         *,
         on_committed: Callable[[Sequence[Change]], None],
+        on_change: Callable[[Change], None],
     ) -> None:
-        """Call ``on_committed`` with the changes of each group after its commit."""
+        """Call ``on_committed`` with the changes of each group after its commit, then ``on_change`` with each."""
         self._store = store
         self._on_committed = on_committed
+        self._on_change = on_change
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._retry_seconds = RETRY_FIRST_SECONDS
+        self._not_before = 0.0
+        """Before this time of the loop no group begins."""
         self._held = False
         self._closing = False
         self._retry_timer: asyncio.TimerHandle | None = None
@@ -85,7 +109,7 @@ class Committer:
         if patient:
             self._idle.clear()
             if self._patience is None:
-                self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._begin)
+                self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._end_patience)
             return
         if not isinstance(operation, _OF_ATTEMPTS):
             self._held = False
@@ -125,13 +149,16 @@ class Committer:
             await self._task
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             if self._closing:
                 return
-            # One more turn of the loop: everything that is ready now joins the group.
-            await asyncio.sleep(0)
+            # At least one more turn of the loop: everything that is ready now joins the group.
+            await asyncio.sleep(max(0.0, self._not_before - loop.time()))
             self._wake.clear()
+            if len(self._entries) > CROWDED_OPERATIONS:
+                self._not_before = loop.time() + CROWDED_INTERVAL_SECONDS
             if (self._entries or self.failure is not None) and not self._held:
                 await self._commit()
             if not self._entries:
@@ -148,11 +175,16 @@ class Committer:
             logger.warning("The store takes writes again; all results that were kept are stored")
         self.failure = None
         self._retry_seconds = RETRY_FIRST_SECONDS
-        # Watchers first: who is answered that a job has ended must find it so everywhere.
-        self._on_committed(_changes(group, outcomes))
-        for entry, outcome in zip(group, outcomes, strict=True):
+        changes = list(map(_changes, group, outcomes))
+        self._on_committed([change for of_entry in changes for change in of_entry])
+        for number, (entry, outcome, of_entry) in enumerate(zip(group, outcomes, changes, strict=True), 1):
+            # Watchers first: who is answered that a job has ended must find it so everywhere.
+            for change in of_entry:
+                self._on_change(change)
             if entry.callback is not None:
                 entry.callback(outcome)
+            if number % OPERATIONS_PER_TURN == 0:
+                await asyncio.sleep(0)
 
     def _keep_for_retry(self, group: list[_Entry], error: StoreUnavailable) -> None:
         kept = [entry for entry in group if isinstance(entry.operation, _OF_ATTEMPTS)]
@@ -175,29 +207,32 @@ class Committer:
         self._begin()
 
     def _begin(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
         self._idle.clear()
         self._wake.set()
 
+    def _end_patience(self) -> None:
+        # The timer is left to run when its operations have gone along: to set one for each job costs more.
+        self._patience = None
+        if self._entries:
+            self._begin()
 
-def _changes(group: Sequence[_Entry], outcomes: Sequence[Outcome]) -> list[Change]:
-    changes: list[Change] = []
-    for entry, outcome in zip(group, outcomes, strict=True):
-        match outcome:
-            case Applied():
-                changes += (Change(evicted.job, evicted.before) for evicted in outcome.evicted)
-                changes += _change(entry.operation, outcome)
-            case Done():
-                changes += (Change(applied.job, applied.before) for applied in outcome.changed)
-    return changes
+
+def _changes(entry: _Entry, outcome: Outcome) -> list[Change]:
+    match outcome:
+        case Applied():
+            evicted = (Change(gone.job, gone.before) for gone in outcome.evicted)
+            return [*evicted, *_change(entry.operation, outcome)]
+        case Done():
+            return [Change(applied.job, applied.before) for applied in outcome.changed]
+        case _:
+            return []
 
 
 def _change(operation: Operation, outcome: Applied) -> tuple[Change, ...]:
     log = operation.log if isinstance(operation, Report | Finish) else ()
     if not outcome.changed and not log:
         return ()
-    result = operation.ending.result if isinstance(operation, Finish) else None
+    result = operation.ending.result if isinstance(operation, Finish) and outcome.job.has_result else None
+    params = operation.params if isinstance(operation, Add) and outcome.before is None else None
     before = outcome.before if outcome.changed else outcome.job.state
-    return (Change(outcome.job, before, result if outcome.job.has_result else None, log),)
+    return (Change(outcome.job, before, result, log, params),)

@@ -104,7 +104,7 @@ class Dispatcher:
     def on_committed(self, changes: Sequence[Change]) -> None:
         """Take note of what has become queued, and of what is queued no more."""
         for change in changes:
-            self._lanes.on_change(change.job)
+            self._lanes.on_change(change.job, change.params)
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -128,6 +128,8 @@ class Dispatcher:
             elif lane.waiting.wants_more:
                 self._read_ahead()
                 return
+        if any(lane.waiting.runs_low for lane in lanes):
+            self._read_ahead()
         self._pool.demand(demand_of(lanes, now, most=self._max_workers))
         self._wait_for_opening(now)
 
@@ -245,7 +247,7 @@ class Dispatcher:
     async def _read(self) -> None:
         try:
             for lane in self._lanes.may_start(time.monotonic()):
-                if lane.waiting.wants_more:
+                if lane.waiting.wants_more or lane.waiting.runs_low:
                     await lane.waiting.read(len(self._claims))
         except StoreUnavailable as error:
             logger.error("The queue cannot be read, which is tried again: %s", error)

@@ -53,7 +53,7 @@ class Engine:
         self._options = options
         self._events = events
         self._clock = clock
-        self._committer = Committer(store, on_committed=self._on_committed)
+        self._committer = Committer(store, on_committed=self._on_committed, on_change=self._on_change)
         self._adopted = AdoptedJobs(events, self._committer.submit)
         claims: dict[int, Token] = {}
         leaving: Counter[str] = Counter()
@@ -249,9 +249,10 @@ class Engine:
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
         self._dispatcher.on_committed(changes)
-        for change in changes:
-            self._scheduler.on_change(change.job)
-            self.reading.on_committed(change)
-            if change.job.state in ENDED_STATES and change.before not in ENDED_STATES:
-                self._events.on_ended(change.job)
-            self._stopping.on_change(change)
+
+    def _on_change(self, change: Change) -> None:
+        self._scheduler.on_change(change.job)
+        self.reading.on_committed(change)
+        if change.job.state in ENDED_STATES and change.before not in ENDED_STATES:
+            self._events.on_ended(change.job)
+        self._stopping.on_change(change)

@@ -16,6 +16,8 @@ import sys
 import traceback
 from typing import Any
 
+import uvloop
+
 from mcp_queue_plugin.engine.service import Service
 from mcp_queue_plugin.workers import orphans
 
@@ -44,7 +46,8 @@ def main(border_fd: int, warden_pid: int) -> None:
     orphans.become_subreaper()
     sock = socket.socket(fileno=border_fd)
     try:
-        asyncio.run(_serve(sock, warden_pid))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(sock, warden_pid))
     finally:
         orphans.kill_descendants_of_self()
 

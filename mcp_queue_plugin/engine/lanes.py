@@ -132,10 +132,10 @@ class Lanes:
                 self._paced.append(lane)
         return lane
 
-    def on_change(self, job: Job) -> None:
-        """Take note of a committed change."""
+    def on_change(self, job: Job, params: bytes | None = None) -> None:
+        """Take note of a committed change; ``params`` are told of a new job."""
         lane = self.of(job.options.queue)
-        lane.waiting.on_change(job)
+        lane.waiting.on_change(job, params)
         if job.state is State.QUEUED:
             self._with_work[job.options.queue] = lane
 

@@ -32,11 +32,18 @@ class Lookahead:
         self._fresh: set[int] = set()
         """Those of them that need a fresh worker."""
         self._may_be_more = True
+        self._reading = False
 
     @property
     def wants_more(self) -> bool:
         """Whether reading the store may find jobs for ``take``, beside those that wait for a fresh worker."""
         return self._may_be_more and len(self._fresh) == len(self._jobs) < self._depth
+
+    @property
+    def runs_low(self) -> bool:
+        """Whether it is time to read on, so that ``take`` does not come to wait for it."""
+        warm = len(self._jobs) - len(self._fresh)
+        return self._may_be_more and warm < self._depth // 4 and len(self._jobs) < self._depth
 
     @property
     def may_have_jobs(self) -> bool:
@@ -55,17 +62,18 @@ class Lookahead:
             StoreUnavailable: the store cannot be read; the next call tries again.
         """
         self._may_be_more = False
+        self._reading = True
         limit = self._depth + claims_under_way
         try:
             found = await self._store.queued(self._queue, limit)
         except BaseException:
             self._may_be_more = True
             raise
+        finally:
+            self._reading = False
         for job, params in found:
             if not self._is_claimed(job.uid):
-                self._jobs[job.uid] = (job, params)
-                if job.options.isolation == "fresh":
-                    self._fresh.add(job.uid)
+                self._keep(job, params)
         self._may_be_more = self._may_be_more or len(found) == limit
 
     def first(self, warm_among: int | None = None) -> Job | None:
@@ -85,16 +93,26 @@ class Lookahead:
         fresh = sum(uid in self._fresh for uid in islice(self._jobs, slots)) if self._fresh else 0
         return Demand(min(len(self._jobs), slots) - fresh, fresh)
 
-    def on_change(self, job: Job) -> None:
-        """Take note of a committed change of a job of this queue."""
+    def on_change(self, job: Job, params: bytes | None = None) -> None:
+        """Take note of a committed change of a job of this queue; ``params`` are told of a new one."""
         if job.state is not State.QUEUED:
             self._forget(job.uid)
             return
+        is_last = not self._jobs or next(reversed(self._jobs.values()))[0].place < job.place
+        knows_all = not self._may_be_more and not self._reading and len(self._jobs) < self._depth
+        if params is not None and is_last and knows_all:
+            self._keep(job, params)
+            return
         self._may_be_more = True
-        if self._jobs and job.place < next(reversed(self._jobs.values()))[0].place:
+        if not is_last:
             # It belongs among those already read: read again, in the store's order.
             self._jobs.clear()
             self._fresh.clear()
+
+    def _keep(self, job: Job, params: bytes) -> None:
+        self._jobs[job.uid] = (job, params)
+        if job.options.isolation == "fresh":
+            self._fresh.add(job.uid)
 
     def _forget(self, uid: int) -> None:
         self._fresh.discard(uid)

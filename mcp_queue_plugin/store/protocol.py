@@ -12,6 +12,9 @@ from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures
 
+OPERATIONS_PER_TURN = 4
+"""So many of a group are dealt with in one turn of the loop: others on it wait for these, not for the whole group."""
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a store can do, said openly."""

@@ -77,7 +77,7 @@ class FrameReader:
         self._buffer = bytearray()
         self._payload_max_bytes = payload_max_bytes
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
         """Add ``data`` and yield every frame that is complete now.
 
         Raises:

@@ -104,7 +104,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, on_commit: Callable[[], None]) -> AsyncIterator[apsw.Connection]:
-        """Hold the write lock for the body, which must not suspend, and commit at its end; an error takes all back.
+        """Hold the write lock for the body, one at a time, and commit at its end; an error takes all back.
 
         The commit waits for the disk in a thread, so that the caller's loop goes on meanwhile; who reads then sees
         what was committed before. ``on_commit`` is called when the commit has succeeded, even if the caller was

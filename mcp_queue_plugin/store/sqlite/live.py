@@ -1,4 +1,4 @@
-"""What the store knows of the jobs that have not ended, and of the queues, without asking its tables."""
+"""What the store knows of its jobs and queues without asking its tables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from mcp_queue_plugin.model.admission import TallyKey, tally_keys, tally_keys_in
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queues import QueueFigures, QueueState
 from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.sqlite.recent import Recent
 
 
 class Live:
-    """Tallies and queue states as they were committed last."""
+    """Tallies of the jobs that have not ended, queue states, and the records written last, as they are committed."""
 
-    def __init__(self, tally_rows: Iterable[Sequence[Any]] = (), states: Iterable[QueueState] = ()) -> None:
-        """Count the rows of query ``tallies``, and keep ``states``."""
+    def __init__(
+        self,
+        tally_rows: Iterable[Sequence[Any]] = (),
+        states: Iterable[QueueState] = (),
+        *,
+        recent_jobs: int = 0,
+    ) -> None:
+        """Count the rows of query ``tallies``, keep ``states``, and of records up to ``recent_jobs``."""
+        self.recent = Recent(recent_jobs)
         self.tallies: Counter[TallyKey] = Counter()
         self.states = {state.name: state for state in states}
         for queue, job_type, command, state, count in tally_rows:
@@ -47,7 +55,30 @@ class Draft:
         """Begin with what is committed."""
         self._live = live
         self._tallies: Counter[TallyKey] = Counter()
+        self._jobs: dict[int, Job | None] = {}
+        """The records that it has changed, in the order of their first change; None for one that was removed."""
+        self._uids: dict[str, int] = {}
         self.states: dict[str, QueueState] = {}
+
+    def at(self, uid: int) -> Job | None:
+        """The record with this uid, if it is at hand."""
+        return self._jobs[uid] if uid in self._jobs else self._live.recent.at(uid)
+
+    def named(self, job_id: str) -> Job | None:
+        """The record that a public id names, the living one or else the last tombstone, if it is at hand."""
+        uid = self._uids.get(job_id)
+        return self._live.recent.living(job_id) if uid is None else self._jobs[uid]
+
+    def keep(self, job: Job) -> None:
+        """Take over a record that is new, or has changed."""
+        self._jobs[job.uid] = job
+        self._uids[job.job_id] = max(job.uid, self._uids.get(job.job_id, 0))
+
+    def remove(self, job: Job) -> None:
+        """Take over that a record is no more."""
+        self._jobs[job.uid] = None
+        if self._uids.get(job.job_id) == job.uid:
+            del self._uids[job.job_id]
 
     def move(self, before: Job | None, after: Job | None) -> None:
         """Count a job that became another; None for one that was not there, or is no more."""
@@ -72,3 +103,8 @@ class Draft:
         for key, count in self._tallies.items():
             tallies[key] += count
         self._live.states.update(self.states)
+        for uid, job in self._jobs.items():
+            if job is None:
+                self._live.recent.forget(uid)
+            else:
+                self._live.recent.keep(job)

@@ -41,9 +41,10 @@ class SqliteReading:
         counters = Counters(self._look.fetch(SQL["read_counters"])[0])
         return Counts(by_state={state.value: count for state, count in counters.by_state.items() if count})
 
-    def _read_live(self) -> Live:
+    def _read_live(self, recent_jobs: int = 0) -> Live:
         """The tallies and queue states as they are committed."""
         return Live(
             self._look.fetch(SQL["tallies"]),
             [rows.decode_queue(row) for row in self._look.fetch(SQL["queues"])],
+            recent_jobs=recent_jobs,
         )

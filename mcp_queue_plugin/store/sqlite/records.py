@@ -26,7 +26,10 @@ _DOCUMENTS = ("delete_params", "delete_result", "delete_log", "delete_idempotenc
 
 
 class SqliteRecords:
-    """Implements ``store.steps.Records`` between BEGIN and COMMIT, all at one time."""
+    """Implements ``store.steps.Records`` between BEGIN and COMMIT, all at one time.
+
+    A record that changes more than once is written once: before its table is asked for it, or at the end.
+    """
 
     def __init__(self, connection: apsw.Connection, draft: Draft, *, now: float, log_bytes: int) -> None:
         """Work in the transaction that ``connection`` is in; note in ``draft`` what it changes beside the tables."""
@@ -37,15 +40,17 @@ class SqliteRecords:
         self._log_bytes = log_bytes
         self._rank_time = max(self._counters.rank_time, now)
         self._dirty = False
+        self._unwritten: dict[int, str] = {}
+        """By which query each record is to be written that has changed; in the order of their first change."""
 
     def recoverable(self) -> list[Job]:
         """The jobs that were left between two steps, the oldest first."""
-        candidates = (rows.decode_job(row) for row in self._fetch("recoverable", self._now))
-        left = (job for job in candidates if decide.needs_recovery(job, now=self._now))
+        left = (job for job in self._find_jobs("recoverable", self._now) if decide.needs_recovery(job, now=self._now))
         return sorted(left, key=lambda job: job.uid)
 
     def flush(self, *, always: bool) -> None:
-        """Write what is written once per transaction; ``always`` writes even if nothing has changed."""
+        """Write what is not written yet; with ``always`` something is written even if nothing has changed."""
+        self._write_jobs()
         for state in self._draft.states.values():
             self._execute(SQL["put_queue"], rows.encode_queue(state))
         if self._dirty or always:
@@ -57,20 +62,22 @@ class SqliteRecords:
 
     def find(self, job_id: str) -> Job | None:
         """The record under a public id: the living one, or else the last tombstone."""
-        return self._job("last_job", job_id)
+        return self._draft.named(job_id) or self._job("last_job", job_id)
 
     def at(self, uid: int) -> Job | None:
         """The record with this uid."""
-        return self._job("job_by_uid", uid)
+        return self._draft.at(uid) or self._job("job_by_uid", uid)
 
     def same(self, submission: Submission) -> tuple[Job, str] | None:
         """The job that has the submission's idempotency key, and its fingerprint."""
         assert submission.idempotency is not None
+        self._write_jobs()
         found = self._fetch("same_submission", submission.idempotency.key, submission.subject, submission.owner)
         return (rows.decode_job(found[0]), found[0][-1]) if found else None
 
     def oldest(self, limit: Limit, owner: str | None, count: int) -> Sequence[Job]:
         """The first of those that ``limit`` counts and ``owner`` owns, in ``eviction_order``."""
+        self._write_jobs()
         found: list[Job] = []
         for query in ("oldest_pending", "oldest_running"):
             if (rest := count - len(found)) > 0:
@@ -80,16 +87,16 @@ class SqliteRecords:
 
     def due(self, count: int) -> Sequence[Job]:
         """The scheduled jobs whose time has come, in the order of their times."""
-        return [rows.decode_job(row) for row in self._fetch("due_jobs", self._now, count)]
+        return self._find_jobs("due_jobs", self._now, count)
 
     def later(self) -> Sequence[Job]:
         """The scheduled jobs whose time has not come, the oldest first."""
-        return sorted((rows.decode_job(row) for row in self._fetch("later_jobs", self._now)), key=lambda job: job.uid)
+        return sorted(self._find_jobs("later_jobs", self._now), key=lambda job: job.uid)
 
     def over(self, sweep: Sweep, count: int) -> Sequence[Job]:
         """The jobs that ``sweep`` removes, those first that are over longest."""
         query = "old_tombstones" if sweep.tombstones else "old_finished_jobs"
-        return [rows.decode_job(row) for row in self._fetch(query, self._now - sweep.age_seconds, count)]
+        return self._find_jobs(query, self._now - sweep.age_seconds, count)
 
     def tally(self, limit: Limit) -> int:
         """How many jobs ``limit`` counts."""
@@ -107,7 +114,8 @@ class SqliteRecords:
         """Keep a new job, its parameters and its idempotency key."""
         self._counters.next_version()
         self._move(None, job)
-        self._execute(SQL["insert_job"], rows.encode_job(job))
+        self._draft.keep(job)
+        self._unwritten[job.uid] = "insert_job"
         self._execute(SQL["insert_params"], (job.uid, operation.params))
         submission = operation.submission
         if submission.idempotency is not None:
@@ -118,7 +126,8 @@ class SqliteRecords:
         """Keep a changed record under the next version; a tombstone loses its documents."""
         job = msgspec.structs.replace(decided, version=self._counters.next_version())
         self._move(before, job)
-        self._execute(SQL["update_job"], rows.encode_changes(job))
+        self._draft.keep(job)
+        self._unwritten.setdefault(job.uid, "update_job")
         if job.state is State.DELETED:
             self._delete_documents(job)
         return job
@@ -141,8 +150,16 @@ class SqliteRecords:
     def remove(self, job: Job) -> None:
         """Forget a job with all its documents."""
         self._move(job, None)
+        self._draft.remove(job)
         self._delete_documents(job)
         self._execute(SQL["delete_job"], (job.uid,))
+
+    def _write_jobs(self) -> None:
+        for uid, query in self._unwritten.items():
+            job = self._draft.at(uid)
+            assert job is not None
+            self._execute(SQL[query], rows.encode_job(job) if query == "insert_job" else rows.encode_changes(job))
+        self._unwritten.clear()
 
     def _move(self, before: Job | None, after: Job | None) -> None:
         self._dirty = True
@@ -155,8 +172,13 @@ class SqliteRecords:
             self._execute(SQL[query], (job.uid,))
 
     def _job(self, query: str, key: str | int) -> Job | None:
+        # What has changed in this transaction is at hand, and not looked for in the table.
         found = self._fetch(query, key)
         return rows.decode_job(found[0]) if found else None
+
+    def _find_jobs(self, query: str, *values: str | float) -> list[Job]:
+        self._write_jobs()
+        return [rows.decode_job(row) for row in self._fetch(query, *values)]
 
     def _fetch(self, query: str, *values: str | float | None) -> Sequence[Sequence[Any]]:
         return self._execute(SQL[query], values).fetchall()

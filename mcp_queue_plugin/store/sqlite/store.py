@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from mcp_queue_plugin.model.log_limit import LOG_BYTES
 from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.queues import QueueFigures
 from mcp_queue_plugin.store.commit_points import COMMITTED, WRITTEN, changing
-from mcp_queue_plugin.store.protocol import Capabilities
+from mcp_queue_plugin.store.protocol import OPERATIONS_PER_TURN, Capabilities
 from mcp_queue_plugin.store.sqlite import positions, rows
 from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
@@ -22,6 +23,7 @@ from mcp_queue_plugin.store.sqlite.live import Draft, Live
 from mcp_queue_plugin.store.sqlite.ownership import PEACEFUL, Owner, Succession
 from mcp_queue_plugin.store.sqlite.queries import SQL
 from mcp_queue_plugin.store.sqlite.reading import SqliteReading
+from mcp_queue_plugin.store.sqlite.recent import RECENT_JOBS
 from mcp_queue_plugin.store.sqlite.records import SqliteRecords
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
 from mcp_queue_plugin.store.steps import Steps
@@ -30,9 +32,9 @@ from mcp_queue_plugin.store.steps import Steps
 class SqliteStore(SqliteReading):
     """Jobs in the file at ``path``.
 
-    A group runs on the calling thread up to its commit, which waits for the disk in a thread; reads run on the calling
-    thread, on a connection of their own. All methods raise StoreUnavailable when the file fails them, and serve again
-    as soon as it works again.
+    A group, one at a time, runs on the calling thread, with turns of its loop in between, up to its commit, which waits
+    for the disk in a thread; reads run on the calling thread, on a connection of their own. All methods raise
+    StoreUnavailable when the file fails them, and serve again as soon as it works again.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class SqliteStore(SqliteReading):
         succession: Succession = PEACEFUL,
         vfs: str | None = None,
         migrations: Sequence[str] = MIGRATIONS,
+        recent_jobs: int = RECENT_JOBS,
     ) -> None:
         """Describe a store; ``open`` takes it.
 
@@ -60,6 +63,7 @@ class SqliteStore(SqliteReading):
             succession: how the file is taken from the owner before.
             vfs: the name of an SQLite VFS to use instead of the default one.
             migrations: the scripts that make up the schema.
+            recent_jobs: how many of the records written last are kept at hand.
 
         """
         self._database = Database(
@@ -73,7 +77,8 @@ class SqliteStore(SqliteReading):
         super().__init__(self._database)
         self._clock = clock
         self._temporary = temporary
-        self._live = Live()
+        self._recent_jobs = recent_jobs
+        self._live = Live(recent_jobs=recent_jobs)
         self._log_bytes = log_bytes
 
     @property
@@ -94,10 +99,11 @@ class SqliteStore(SqliteReading):
         """
         self._database.open()
         try:
-            self._live = self._read_live()
-            async with self._transaction(always=True) as records:
+            self._live = self._read_live(self._recent_jobs)
+            async with self._transaction() as records:
                 left = [job for job in records.recoverable() if job.job_id not in in_process]
                 recovered = Steps(records).recover(left, list(self._live.states.values()))
+                records.flush(always=True)
                 reach(CrashPoint.RECOVERY_WRITTEN)
         except BaseException:
             self._database.close(remove=False)
@@ -112,12 +118,21 @@ class SqliteStore(SqliteReading):
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply ``operations`` in order in one commit and answer an outcome for each, after the commit."""
         # Of an empty group it is asked whether the file takes writes: so it writes.
-        async with self._transaction(always=not operations) as records:
+        async with self._transaction() as records:
             steps = Steps(records)
-            outcomes = [steps.apply(operation) for operation in operations]
+            outcomes = []
+            for number, operation in enumerate(operations, 1):
+                outcomes.append(steps.apply(operation))
+                if number % OPERATIONS_PER_TURN == 0:
+                    await asyncio.sleep(0)
+            records.flush(always=not operations)
             reach_each(WRITTEN, changing(operations, outcomes))
         reach_each(COMMITTED, changing(operations, outcomes))
         return outcomes
+
+    async def get(self, job_id: str) -> Job | None:
+        """The record under a public id: the living one, or else the last tombstone."""
+        return self._live.recent.living(job_id) or await super().get(job_id)
 
     async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
         """The queued jobs of a queue whose turn comes next, with their parameters."""
@@ -142,12 +157,10 @@ class SqliteStore(SqliteReading):
         return self._live.figures()
 
     @asynccontextmanager
-    async def _transaction(self, *, always: bool) -> AsyncIterator[SqliteRecords]:
+    async def _transaction(self) -> AsyncIterator[SqliteRecords]:
         draft = Draft(self._live)
         async with self._database.transaction(draft.commit) as connection:
-            records = SqliteRecords(connection, draft, now=self._clock(), log_bytes=self._log_bytes)
-            yield records
-            records.flush(always=always)
+            yield SqliteRecords(connection, draft, now=self._clock(), log_bytes=self._log_bytes)
 
     def _single(self, query: str) -> float | None:
         ((value,),) = self._database.fetch(SQL[query])

@@ -237,7 +237,7 @@ async def test_a_store_that_cannot_be_read_is_an_answer_and_not_the_end(client: 
         file = tmp_path / f"queue.db{suffix}"
         file.write_bytes(b"\xff" * file.stat().st_size)
     with pytest.raises(StoreUnavailable):
-        await client.status("a")
+        await client.list_jobs(JobQuery())
     with pytest.raises(StoreUnavailable):
         await submit(client, "b")
     assert pid is not None

@@ -95,7 +95,7 @@ async def test_damage_that_is_found_while_it_runs_ends_all_writing(
     await applied(store, add("a"))
     vfs.faults["read"] = apsw.CorruptError("database disk image is malformed")
     with pytest.raises(StoreDamaged):
-        await store.get("a")
+        await store.counts()
     vfs.faults.clear()
     for operations in ([add("b")], []):
         with pytest.raises(StoreDamaged, match="database disk image is malformed"):

@@ -1,0 +1,88 @@
+"""The head of a queue: what is known of it without asking the store, and when the store is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from mcp_queue_plugin.engine.lookahead import Lookahead
+from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.store.memory import MemoryStore
+from tests.contract.samples import ManualClock, add, applied
+
+DEPTH = 8
+
+
+class CountingStore(MemoryStore):
+    """Counts how often the queue was read."""
+
+    reads = 0
+
+    async def queued(self, queue: str, limit: int) -> Sequence[tuple[Job, bytes]]:
+        self.reads += 1
+        return await super().queued(queue, limit)
+
+
+@pytest.fixture
+def store() -> CountingStore:
+    return CountingStore(ManualClock())
+
+
+@pytest.fixture
+async def lookahead(store: CountingStore) -> Lookahead:
+    await store.open()
+    lookahead = Lookahead(store, queue="default", depth=DEPTH, is_claimed=lambda _: False)
+    await lookahead.read(0)
+    assert not lookahead.may_have_jobs
+    return lookahead
+
+
+async def queue(store: CountingStore, lookahead: Lookahead, job_id: str, priority: int = 0) -> Job:
+    job = await applied(store, add(job_id, options=JobOptions(priority=priority), params=job_id.encode()))
+    lookahead.on_change(job, job_id.encode())
+    return job
+
+
+async def test_a_new_job_at_the_end_of_a_known_queue_is_known_without_a_read(
+    store: CountingStore, lookahead: Lookahead
+) -> None:
+    jobs = [await queue(store, lookahead, name) for name in "abc"]
+    assert not lookahead.wants_more
+    assert [lookahead.take() for _ in jobs] == [(job, job.job_id.encode()) for job in jobs]
+    assert store.reads == 1
+
+
+async def test_one_that_goes_before_others_makes_it_read_again(store: CountingStore, lookahead: Lookahead) -> None:
+    await queue(store, lookahead, "later")
+    first = await queue(store, lookahead, "first", priority=9)
+    assert lookahead.wants_more
+    await lookahead.read(0)
+    assert lookahead.take()[0] == first
+
+
+async def test_of_a_queue_that_is_longer_only_the_head_is_known(store: CountingStore, lookahead: Lookahead) -> None:
+    for number in range(DEPTH + 3):
+        await queue(store, lookahead, f"job {number}")
+    assert lookahead.demand(100).warm == DEPTH
+    assert [lookahead.take()[0].job_id for _ in range(DEPTH)] == [f"job {number}" for number in range(DEPTH)]
+    assert lookahead.wants_more
+
+
+async def test_it_runs_low_while_there_are_still_jobs_to_take(store: CountingStore, lookahead: Lookahead) -> None:
+    for number in range(DEPTH + 1):
+        await queue(store, lookahead, f"job {number}")
+    seen = []
+    for _ in range(DEPTH):
+        seen.append(lookahead.runs_low)
+        lookahead.take()
+    assert seen == [False] * (DEPTH - DEPTH // 4 + 1) + [True] * (DEPTH // 4 - 1)
+    assert lookahead.wants_more
+
+
+async def test_it_does_not_run_low_when_nothing_is_left_to_read(store: CountingStore, lookahead: Lookahead) -> None:
+    await queue(store, lookahead, "a")
+    assert not lookahead.runs_low
+    lookahead.take()
+    assert not lookahead.runs_low
