@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
+import os
+import time
 from typing import Any
 
 from mcp_queue_plugin.adapter.jobs import (
@@ -83,8 +84,17 @@ def unresolvable_job_types() -> tuple[str, ...]:
 
 
 def new_job_id() -> str:
-    """An id that nobody can guess."""
-    return str(uuid.uuid4())
+    """An id that nobody can guess: a UUID of version 7 (RFC 9562), 48 bits of time and 74 of chance.
+
+    By the time ids of one hour lie together in an index, however many jobs there are: a commit then writes one page of
+    it, and not one for each job.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    chance = int.from_bytes(os.urandom(10), "big")
+    high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | chance >> 68
+    low = 0x8000_0000_0000_0000 | chance & 0x3FFF_FFFF_FFFF_FFFF
+    digits = f"{high << 64 | low:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def submission_of(

@@ -26,12 +26,17 @@ class QueueGetJobStatusCommand(QueueCommand):
     name = "queue_get_job_status"
     descr = (
         "Get a job's record: status, progress, and its result once it has one. With wait_seconds the answer comes at "
-        "the next change, or at once if the job's version is not known_version any more"
+        "the next change, or at once if the job's version is not known_version any more; with wait_for end, at the end"
     )
     properties: ClassVar[dict[str, Any]] = {
         "job_id": JOB_ID,
         "wait_seconds": WAIT_SECONDS,
         "known_version": {"type": "integer", "description": "The version of the record you know", "minimum": 0},
+        "wait_for": {
+            "type": "string",
+            "description": "What to wait for: the next change (default), or only the job's end",
+            "enum": ["change", "end"],
+        },
     }
     required = ("job_id",)
 
@@ -42,7 +47,11 @@ class QueueGetJobStatusCommand(QueueCommand):
             return record(await manager.engine.status(params["job_id"], with_place=True))
         seconds, capped = _within_cap(wait_seconds)
         answer = await manager.engine.status(
-            params["job_id"], wait_seconds=seconds, known_version=params.get("known_version"), with_place=True
+            params["job_id"],
+            wait_seconds=seconds,
+            until=params.get("wait_for", "change"),
+            known_version=params.get("known_version"),
+            with_place=True,
         )
         return {**record(answer), "timed_out": answer.timed_out, **capped}
 

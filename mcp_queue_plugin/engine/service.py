@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import traceback
+from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from mcp_queue_plugin.engine.requests import Requests, Serving
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import EngineStartFailed, QueueError
 from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.store.protocol import OPERATIONS_PER_TURN
 from mcp_queue_plugin.store.sqlite import Owner, SqliteStore, Succession
 from mcp_queue_plugin.workers import orphans
 from mcp_queue_plugin.workers.protocol import Frame, Ready, decode, encode
@@ -38,6 +40,8 @@ class Service:
         """Serve the server at the other end of ``sock``."""
         self._channel = Channel(sock, on_frames=self._on_frames, on_closed=self._on_server_gone)
         self._requests = Requests(self._send)
+        self._frames: deque[Frame] = deque()
+        """What has come and is not dealt with yet."""
         self._ended: list[str] = []
         self._finished = asyncio.Event()
         self._server_pidfd: int | None = None
@@ -71,8 +75,16 @@ class Service:
         self._send(Verb.LOGGED, border.LoggedNotice(level, name), message.encode("utf-8", "replace"))
 
     def _on_frames(self, frames: list[Frame]) -> None:
+        serves_already = bool(self._frames)
+        self._frames += frames
+        if not serves_already:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Deal with some of the frames; the others have the next turn, so that no worker waits for all of them."""
         waiting: list[tuple[Frame, Serving]] = []
-        for frame in frames:
+        for _ in range(min(OPERATIONS_PER_TURN, len(self._frames))):
+            frame = self._frames.popleft()
             own = _HANDLERS.get(frame.kind)
             try:
                 serving = self._requests.handle(frame) if own is None else own(self, frame)
@@ -83,6 +95,8 @@ class Service:
                     waiting.append((frame, serving))
         if waiting:
             spawn(self._requests.serve_in_turn(waiting), name="requests")
+        if self._frames:
+            asyncio.get_running_loop().call_soon(self._serve)
 
     def _on_server_gone(self) -> None:
         self._finished.set()

@@ -107,6 +107,16 @@ def test_a_wait_for_a_version_that_has_passed_answers_at_once(server: Server, ga
     server.completed(job_id)
 
 
+def test_a_wait_for_the_end_lasts_past_every_other_change(server: Server, gate: Gate) -> None:
+    job_id = server.submit("narrate", gate=str(gate))
+    server.running(job_id, "half way")
+    waited = server.status(job_id, wait_seconds=0.2, wait_for="end", known_version=0)
+    assert (waited["status"], waited["timed_out"]) == ("running", True)
+    gate.open()
+    ended = server.status(job_id, wait_seconds=15, wait_for="end")
+    assert (ended["status"], ended["timed_out"]) == ("completed", False)
+
+
 def test_a_wait_without_a_change_says_that_it_timed_out(server: Server, job_id: str) -> None:
     version = server.add(job_id, command="add_numbers", params={"a": 1, "b": 1}, start=False)["version"]
     record = server.status(job_id, wait_seconds=0.2, known_version=version)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from typing import Any
 
 import pytest
@@ -141,5 +143,18 @@ def test_parameters_that_are_not_json_are_refused_by_their_place(job_class: type
         submission_of(job_class, "a", {"command": "echo", "params": {"when": object()}}, OPTIONS)
 
 
-def test_new_ids_differ() -> None:
-    assert len({new_job_id() for _ in range(1000)}) == 1000
+def test_new_ids_differ_and_are_uuids_that_lie_together_by_their_time() -> None:
+    before = time.time_ns() // 1_000_000
+    made = [uuid.UUID(new_job_id()) for _ in range(1000)]
+    after = time.time_ns() // 1_000_000
+    assert {(number.version, number.variant) for number in made} == {(7, uuid.RFC_4122)}
+    times = [number.int >> 80 for number in made]
+    assert before <= times[0] <= times[-1] <= after
+    assert times == sorted(times)
+    assert len({number.int & (1 << 62) - 1 for number in made}) == 1000
+    # Every bit that is chance is now one and now the other.
+    chance = (1 << 76) - 1 - (0b11 << 62)
+    ones, zeros = 0, 0
+    for number in made:
+        ones, zeros = ones | number.int & chance, zeros | ~number.int & chance
+    assert ones == zeros == chance

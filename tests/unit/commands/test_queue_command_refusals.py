@@ -64,6 +64,7 @@ async def test_an_id_that_no_job_can_have_is_refused_too(name: str) -> None:
         ),
         ("queue_get_job_status", {"job_id": "x", "wait_seconds": 56}, "wait_seconds"),
         ("queue_get_job_status", {"job_id": "x", "known_version": -1}, "known_version"),
+        ("queue_get_job_status", {"job_id": "x", "wait_for": "start"}, "wait_for"),
         ("queue_get_job_status", {"job_id": 7}, "job_id"),
         ("queue_get_job_logs", {"job_id": "x", "stream": "stdin"}, "stream"),
         ("queue_get_job_logs", {"job_id": "x", "limit": 1001}, "limit"),
