@@ -11,6 +11,8 @@ from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.workers.protocol import Frame, Ready, decode
 
+logger = logging.getLogger(__name__)
+
 
 class ClientEvents:
     """What the engine tells the server by itself. All are called on the client's home loop; override what you need."""
@@ -40,7 +42,11 @@ def deliver(events: ClientEvents, frame: Frame) -> bool:
     notice = _NOTICES.get(frame.kind)
     if notice is None:
         return False
-    notice(events, frame)
+    try:
+        notice(events, frame)
+    except Exception:
+        # A listener of the application: what comes behind this notice are other callers' answers.
+        logger.exception("What listens to the queue's engine has failed")
     return True
 
 

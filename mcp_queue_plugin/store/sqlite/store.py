@@ -66,13 +66,9 @@ class SqliteStore(SqliteReading):
             recent_jobs: how many of the records written last are kept at hand.
 
         """
+        owner = owner or Owner.of(os.getpid())
         self._database = Database(
-            path,
-            durability=durability,
-            owner=owner or Owner.of(os.getpid()),
-            succession=succession,
-            vfs=vfs,
-            migrations=migrations,
+            path, durability=durability, owner=owner, succession=succession, vfs=vfs, migrations=migrations
         )
         super().__init__(self._database)
         self._clock = clock
