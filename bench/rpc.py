@@ -31,9 +31,7 @@ class Client:
 
     async def __aenter__(self) -> Client:
         for _ in range(self._connections):
-            reader, writer = await asyncio.open_connection(HOST, self._port, limit=LINE_BYTES_MAX)
-            self._writers.append(writer)
-            self._free.put_nowait((reader, writer))
+            self._free.put_nowait(await self._connected())
         return self
 
     async def __aexit__(
@@ -47,16 +45,25 @@ class Client:
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         connection = await self._free.get()
         try:
-            answer = msgspec.json.decode(await _exchange(*connection, body))
+            answered, closes = await _exchange(*connection, body)
+            if closes:
+                connection = await self._connected()
         finally:
             self._free.put_nowait(connection)
+        answer = msgspec.json.decode(answered)
         if "error" in answer or not answer["result"].get("success", True):
             raise RpcError(f"{method}: {answer}")
         result: dict[str, Any] = answer["result"]
         return result
 
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(HOST, self._port, limit=LINE_BYTES_MAX)
+        self._writers.append(writer)
+        return reader, writer
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> bytes:
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> tuple[bytes, bool]:
+    """The body of the answer, and whether the server closes the connection behind it, as it does from time to time."""
     head = (
         f"POST /api/jsonrpc HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     )
@@ -65,4 +72,4 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     lengths = [int(line.split(b":")[1]) for line in headers if line.startswith(b"content-length:")]
     if not lengths:
         raise RpcError(f"an answer without a length: {headers}")
-    return await reader.readexactly(lengths[0])
+    return await reader.readexactly(lengths[0]), b"connection: close" in headers
