@@ -86,14 +86,14 @@ class Channel:
 
     def _read(self) -> None:
         try:
-            data = self._received[: self._socket.recv_into(self._received)]
-            frames = list(self._reader.feed(data))
+            size = self._socket.recv_into(self._received)
+            frames = list(self._reader.feed(self._received[:size]))
         except BlockingIOError:
             return
         except (OSError, ProtocolViolation):
-            data, frames = self._received[:0], []
+            size, frames = 0, []
         if frames:
             self._on_frames(frames)
-        if not data:
+        if not size:
             self.detach()
             self._on_closed()

@@ -152,10 +152,11 @@ class Committer:
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
-            if self._closing:
-                return
             # At least one more turn of the loop: everything that is ready now joins the group.
             await asyncio.sleep(max(0.0, self._not_before - loop.time()))
+            # Looked at last: who closes meanwhile wakes nobody a second time.
+            if self._closing:
+                return
             self._wake.clear()
             if len(self._entries) > CROWDED_OPERATIONS:
                 self._not_before = loop.time() + CROWDED_INTERVAL_SECONDS

@@ -78,6 +78,16 @@ async def test_after_a_large_group_the_next_one_gathers_for_a_while(committer: C
     assert second - first >= CROWDED_INTERVAL_SECONDS
 
 
+async def test_closing_ends_that_while(committer: Committer, store: TimedStore) -> None:
+    await asyncio.gather(*(committer.committed(add(f"job {number}")) for number in range(CROWDED_OPERATIONS + 1)))
+    committer.submit(CLAIM)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(store.groups) == 1
+    async with asyncio.timeout(5):
+        await committer.close()
+
+
 async def test_patient_operations_go_along_with_the_next_group(committer: Committer, store: TimedStore) -> None:
     committer.submit(CLAIM, patient=True)
     await committer.committed(add("a"))
