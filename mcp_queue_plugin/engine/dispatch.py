@@ -7,14 +7,15 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
+from mcp_queue_plugin.engine.read_ahead import ReadAhead
 from mcp_queue_plugin.engine.reports import Reports
-from mcp_queue_plugin.engine.tasks import spawn
-from mcp_queue_plugin.errors import QueueError, StoreUnavailable, WorkerStartFailed
+from mcp_queue_plugin.errors import QueueError, WorkerStartFailed
 from mcp_queue_plugin.model.job import Job, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import (
@@ -29,16 +30,20 @@ from mcp_queue_plugin.model.operations import (
 )
 from mcp_queue_plugin.model.options import Isolation
 from mcp_queue_plugin.model.scaling import WorkerRules
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.workers.pool import WorkerPool
 from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 
 logger = logging.getLogger(__name__)
 
-READ_RETRY_SECONDS = 1.0
-
 _jitter = random.Random().random  # noqa: S311 (it spreads retries and guards nothing)
 
 RELEASED = Ending(kind=EndingKind.RELEASED)
+
+
+class _Given(NamedTuple):
+    job: Job
+    params: bytes
 
 
 class Dispatcher:
@@ -79,6 +84,8 @@ class Dispatcher:
         self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
+        self._given: dict[Token, _Given] = {}
+        """The attempts that workers have and have not begun."""
         self._reserved: list[Isolation] = []
         """The isolation of each job that begins, on a worker that is free now, once its claim is committed."""
         self._opening: asyncio.TimerHandle | None = None
@@ -86,7 +93,7 @@ class Dispatcher:
         self._on_ready = on_ready
         self._committer = committer
         self._reports = Reports(committer.submit, self._pool.hold_log)
-        self._reading: asyncio.Task[None] | None = None
+        self._read_ahead = ReadAhead(lanes, claims, self.dispatch)
         self._closing = False
         self.broken: WorkerStartFailed | None = None
         """Why the last worker did not start; None once one is ready."""
@@ -104,7 +111,11 @@ class Dispatcher:
     def on_committed(self, changes: Sequence[Change]) -> None:
         """Take note of what has become queued, and of what is queued no more."""
         for change in changes:
-            self._lanes.on_change(change.job, change.params)
+            job = change.job
+            if job.state is not State.QUEUED and (token := Token(job.uid, job.attempt + 1)) in self._given:
+                # It was evicted: it goes back to its queue, and is forgotten there.
+                self._pool.recall(token)
+            self._lanes.on_change(job, change.params)
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -115,27 +126,34 @@ class Dispatcher:
         lanes = self._lanes.may_start(now)
         if any(lane.waiting.wants_more for lane in lanes):
             # Whose job goes first is known only when all heads are.
-            self._read_ahead()
+            self._read_ahead.begin()
             return
-        while lanes and self._pool.free() > len(self._reserved):
-            fresh = self._pool.free("fresh") > self._reserved.count("fresh")
-            lane = next_of(lanes, now, fresh=fresh)
-            if lane is None:
-                break
+        while lanes and (found := self._next(lanes, now)) is not None:
+            lane, fresh = found
             self._begin(lane, *lane.take(now, fresh=fresh))
             if not lane.free_slots(now) or not lane.waiting.may_have_jobs:
                 lanes.remove(lane)
             elif lane.waiting.wants_more:
-                self._read_ahead()
+                self._read_ahead.begin()
                 return
         if any(lane.waiting.runs_low for lane in lanes):
-            self._read_ahead()
+            self._read_ahead.begin()
         self._pool.demand(demand_of(lanes, now, most=self._max_workers))
         self._wait_for_opening(now)
 
     def stop(self, job: Job, grace_seconds: float | None) -> None:
         """Make the worker of a job that is ``stopping`` let go, by force after the grace time."""
         self._pool.stop(job.token, job.options.stop_grace_seconds if grace_seconds is None else grace_seconds)
+
+    def recall(self, job_id: str) -> None:
+        """Take a job back that lies ready in a worker: what happens to it next is not to race with its beginning."""
+        for token in [token for token, given in self._given.items() if given.job.job_id == job_id]:
+            self._pool.recall(token)
+
+    def recall_queue(self, name: str) -> None:
+        """Take all jobs of a queue back that lie ready in workers."""
+        for token in [token for token, given in self._given.items() if given.job.options.queue == name]:
+            self._pool.recall(token)
 
     async def close(self, timeout_seconds: float) -> None:
         """Give running jobs ``timeout_seconds`` to end, then hand them back to the queue and end all workers."""
@@ -150,6 +168,26 @@ class Dispatcher:
         """Look for work: a worker is free, and so workers can start."""
         self.broken = None
         self.dispatch()
+
+    def on_begun(self, token: Token) -> None:
+        """Claim the job of an attempt that runs now."""
+        if self._given.pop(token, None) is not None:
+            # A short job's claim and end then share one commit.
+            claim = Claim(token, begun_at=self._clock())
+            self._committer.submit(claim, lambda outcome: self._on_claimed(token, outcome), patient=True)
+
+    def on_recalled(self, tokens: Sequence[Token]) -> None:
+        """Put the jobs of attempts that were taken back to where they stood; those that were claimed, by a commit."""
+        for token in tokens:
+            given = self._given.pop(token, None)
+            if given is None:
+                self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
+                continue
+            del self._claims[token.uid]
+            self._forget(token)
+            self._lanes.put_back(given.job, given.params)
+        # On the next turn: whoever has recalled them is not done yet.
+        asyncio.get_running_loop().call_soon(self.dispatch)
 
     def on_progress(self, token: Token, changes: Changes) -> None:
         """Gather what an attempt reports."""
@@ -173,18 +211,31 @@ class Dispatcher:
         seen = (error.data[name] for name in ("traceback", "stderr_tail") if error.data.get(name))
         logger.error("A worker did not start: %s", "\n".join((error.message, *seen)))
 
+    def _next(self, lanes: list[Lane], now: float) -> tuple[Lane, bool] | None:
+        """Whose job goes first, and whether it may be one for a fresh worker; None if no worker can take it now."""
+        if self._pool.free() > len(self._reserved):
+            fresh = self._pool.free("fresh") > self._reserved.count("fresh")
+            lane = next_of(lanes, now, fresh=fresh)
+            return None if lane is None else (lane, fresh)
+        if self._reserved or not self._pool.has_room:
+            return None
+        lane = next_of(lanes, now, fresh=False)
+        job = None if lane is None else lane.first(now, fresh=False)
+        return None if job is None or lane is None or self._has_to_be_claimed_first(job) else (lane, False)
+
     def _begin(self, lane: Lane, job: Job, params: bytes) -> None:
         token = Token(job.uid, job.attempt + 1)
         self._claims[job.uid] = token
         self._running[token] = lane
-        if job.options.on_interrupt == "fail" or self._is_leaving(job.job_id):
+        if self._has_to_be_claimed_first(job):
             self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
-        # A short job's claim and end then share one commit.
-        claim = Claim(token, begun_at=self._clock())
-        self._committer.submit(claim, lambda outcome: self._on_claimed(token, outcome), patient=True)
+        self._given[token] = _Given(job, params)
         self._run(job, params, token)
+
+    def _has_to_be_claimed_first(self, job: Job) -> bool:
+        return job.options.on_interrupt == "fail" or self._is_leaving(job.job_id)
 
     def _run(self, job: Job, params: bytes, token: Token) -> None:
         run = Run(token=token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)
@@ -198,12 +249,14 @@ class Dispatcher:
 
     def _void(self, token: Token) -> None:
         """Forget an attempt that was never claimed, and what it does: another one may come to have its token."""
-        lane = self._running.pop(token, None)
-        if lane is not None:
+        if token in self._running:
+            self._forget(token)
             self._pool.abandon(token)
             self._reports.end(token)
-            lane.running.discard(token.uid)
             self.dispatch()
+
+    def _forget(self, token: Token) -> None:
+        self._running.pop(token).running.discard(token.uid)
 
     def _on_claimed_first(self, job: Job, params: bytes, token: Token, outcome: Outcome | QueueError) -> None:
         del self._claims[token.uid]
@@ -239,19 +292,3 @@ class Dispatcher:
             self._opening = None
         if seconds is not None:
             self._opening = asyncio.get_running_loop().call_later(seconds, self.dispatch)
-
-    def _read_ahead(self) -> None:
-        if self._reading is None or self._reading.done():
-            self._reading = spawn(self._read(), name="read ahead")
-
-    async def _read(self) -> None:
-        try:
-            for lane in self._lanes.may_start(time.monotonic()):
-                if lane.waiting.wants_more or lane.waiting.runs_low:
-                    await lane.waiting.read(len(self._claims))
-        except StoreUnavailable as error:
-            logger.error("The queue cannot be read, which is tried again: %s", error)
-            asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self.dispatch)
-            return
-        # On the next turn, when this read is over and another may begin.
-        asyncio.get_running_loop().call_soon(self.dispatch)

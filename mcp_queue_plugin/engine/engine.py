@@ -154,6 +154,8 @@ class Engine:
             )
         await self._committer.committed(SetQueue(name, paused))
         self._lanes.of(name).on_paused(paused=paused)
+        if paused:
+            self._dispatcher.recall_queue(name)
         self._dispatcher.dispatch()
         return next(report for report in await self._queue_reports() if report.name == name)
 

@@ -19,7 +19,7 @@ from mcp_queue_plugin.model.scaling import Demand
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
-LOOKAHEAD_JOBS = 32
+LOOKAHEAD_JOBS = 64
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +138,12 @@ class Lanes:
         lane.waiting.on_change(job, params)
         if job.state is State.QUEUED:
             self._with_work[job.options.queue] = lane
+
+    def put_back(self, job: Job, params: bytes) -> None:
+        """Take in again a job that was taken to be run."""
+        lane = self.of(job.options.queue)
+        lane.waiting.put_back(job, params)
+        self._with_work[job.options.queue] = lane
 
     def may_start(self, now: float) -> list[Lane]:
         """The queues that may start a job now, if one waits; of some it may be unknown whether one does."""

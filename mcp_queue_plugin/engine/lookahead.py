@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
+from operator import itemgetter
 
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.scaling import Demand
@@ -87,6 +88,14 @@ class Lookahead:
         assert uid is not None
         self._fresh.discard(uid)
         return self._jobs.pop(uid)
+
+    def put_back(self, job: Job, params: bytes) -> None:
+        """Take a job in again that was taken; it goes before all that come after it."""
+        self._keep(job, params)
+        places = ((uid, queued[0].place) for uid, queued in self._jobs.items())
+        for uid, place in sorted(places, key=itemgetter(1)):
+            if place > job.place:
+                self._jobs.move_to_end(uid)
 
     def demand(self, slots: int) -> Demand:
         """What the next jobs need, as many of them as there are ``slots``."""

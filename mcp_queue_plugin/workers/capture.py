@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
+from typing import Literal
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.model.log_pieces import LogChunk
@@ -22,6 +23,9 @@ DRAIN_MAX_BYTES = 1_048_576
 
 TAIL_BYTES = 8_192
 
+HoldReason = Literal["backlog", "hurry"]
+"""Why what a worker writes is left unread: the store is behind with it, or it is not certain yet whose it is."""
+
 
 class Capture:
     """The read ends of a worker's two pipes, watched on the running loop; owns them.
@@ -32,7 +36,7 @@ class Capture:
     def __init__(self, stdout: FileIO, stderr: FileIO, *, clock: Clock, on_chunk: Callable[[LogChunk], None]) -> None:
         """Hand every chunk that is read to ``on_chunk``, at most 64 KiB of a stream per turn of the loop."""
         self._clock = clock
-        self._held = False
+        self._reasons: set[HoldReason] = set()
         self._error_tail = _Tail(on_chunk)
         self._streams = (
             _PipeReader("stdout", stdout, clock, on_chunk),
@@ -58,10 +62,17 @@ class Capture:
         for stream in self._streams:
             stream.drain()
 
-    def hold(self, held: bool) -> None:
-        """Leave what is written in the pipes, so that its writer waits once they are full; or, with False, go on."""
-        if held != self._held:
-            self._held = held
+    def hold(self, reason: HoldReason, held: bool) -> None:
+        """Leave what is written in the pipes, so that its writer waits once they are full; or, with False, go on.
+
+        While there is one reason it is left there.
+        """
+        before = bool(self._reasons)
+        if held:
+            self._reasons.add(reason)
+        else:
+            self._reasons.discard(reason)
+        if bool(self._reasons) is not before:
             for stream in self._streams:
                 stream.hold(held)
 

@@ -1,6 +1,6 @@
 """The worker: a process that runs one job after another for the engine. It knows no job, only a Runner.
 
-Run as ``python -m mcp_queue_plugin.workers.child FD``, FD being the number of its control socket.
+Run as ``python -m mcp_queue_plugin.workers.child CONTROL INBOX``, the numbers of its two sockets.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -19,9 +20,7 @@ import msgspec
 
 from mcp_queue_plugin.context import JobContext, enter_job
 from mcp_queue_plugin.crash_points import CrashPoint, reach
-from mcp_queue_plugin.errors import ProtocolViolation
-from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo
-from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
+from mcp_queue_plugin.model.operations import Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers import limits, orphans, stacks
@@ -30,16 +29,11 @@ from mcp_queue_plugin.workers.clean import Streams, Surroundings
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.limits import ProcessLimits
-from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Broken, Kind, Ready, Result, Run, Setup, decode, encode
+from mcp_queue_plugin.workers.protocol import Broken, Kind, Ready, Run, Setup, decode, encode
 from mcp_queue_plugin.workers.reporting import AttemptReporter
+from mcp_queue_plugin.workers.results import AttemptFacts, described, error_info, result_frame
 
 __all__ = ["JobLoop", "JobStopped", "Runner", "RunnerFactory", "main"]
-
-MESSAGE_MAX_LENGTH = 2_000
-TRACEBACK_MAX_LENGTH = 4_000
-NAME_MAX_LENGTH = 100
-NAMES_MAX = 16
-"""To these an error is cut if its texts outgrow a frame's header: they fit even if each character needs an escape."""
 
 
 class Runner(Protocol):
@@ -69,18 +63,27 @@ class _Attempts:
         self._alarms = Alarms()
         self._surroundings = Surroundings(lasting_threads)
         self._limits = ProcessLimits()
+        self._unread = False
 
     def serve(self) -> int:
         """Run what comes until the engine says to go, or is gone. Answers the exit code."""
-        while frame := self._control.next_frame():
+        fit = True
+        while fit and (frame := self._control.next_task()):
             if frame.kind != Kind.RUN:
                 break
-            self._run(decode(frame.header, Run), frame.payload)
+            call = decode(frame.header, Run)
+            if call.ahead and self._unread:
+                self._control.wait_for(Kind.PROCEED)
+            fit = self._run(call, frame.payload)
+        if not fit:
+            # Nothing is sent any more: the engine has been told, and ends this process.
+            self._control.wait_for(Kind.PROCEED)
         self._loop.close()
         return 0
 
-    def _run(self, call: Run, params: bytes) -> None:
+    def _run(self, call: Run, params: bytes) -> bool:
         reach(CrashPoint.JOB_RECEIVED)
+        began = time.perf_counter()
         reporter = AttemptReporter(call.token, self._control, self._alarms)
         context = JobContext(call.job_id, call.token.attempt, reporter)
         enter_job(context)
@@ -91,8 +94,11 @@ class _Attempts:
         reach(CrashPoint.JOB_RETURNED)
         dirty = self._clean_up()
         enter_job(None)
-        self._control.send(_result_frame(call, ending, reporter.close(), dirty))
+        self._unread = self._streams.unread()
+        facts = AttemptFacts(dirty, time.perf_counter() - began, self._unread)
+        self._control.send(result_frame(call.token, ending, reporter.close(), facts))
         reach(CrashPoint.RESULT_SENT)
+        return dirty is None
 
     def _ending_of(self, call: Run, params: bytes, context: JobContext) -> Ending:
         try:
@@ -103,7 +109,7 @@ class _Attempts:
             if self._control.forked:
                 raise
             kinds = exception_names(type(error))
-            return Ending(kind=EndingKind.FAILED, error=_error_info(error), error_kinds=kinds)
+            return Ending(kind=EndingKind.FAILED, error=error_info(error), error_kinds=kinds)
 
     def _clean_up(self) -> str | None:
         # The limits first: all that follows may need descriptors and memory.
@@ -122,9 +128,9 @@ class _Attempts:
         os._exit(0 if ending.kind is EndingKind.COMPLETED else 1)
 
 
-def main(control_fd: int) -> int:
-    """Serve the engine at the other end of ``control_fd``; answers the process's exit code."""
-    control = Control(socket.socket(fileno=control_fd))
+def main(control_fd: int, inbox_fd: int) -> int:
+    """Serve the engine at the other ends of these sockets; answers the process's exit code."""
+    control = Control(socket.socket(fileno=control_fd), socket.socket(fileno=inbox_fd))
     orphans.die_with_parent(control.peer_pid)
     orphans.become_subreaper()
     limits.be_killed_first()
@@ -138,7 +144,7 @@ def main(control_fd: int) -> int:
         runner = _make_runner(setup)
     except BaseException as error:  # noqa: BLE001 (the border to the application's code: any failure is told)
         streams.flush()
-        broken = Broken(error=_describe(error), traceback=storable(traceback.format_exc()))
+        broken = Broken(error=described(error), traceback=storable(traceback.format_exc()))
         control.send(encode(Kind.BROKEN, None, msgspec.json.encode(broken)))
         return 1
     streams.flush()
@@ -162,61 +168,5 @@ def _make_runner(setup: Setup) -> Runner:
     return factory(setup)
 
 
-def _result_frame(call: Run, ending: Ending, changes: Changes, dirty: str | None) -> bytes:
-    try:
-        return _encode_result(call, ending, changes, dirty)
-    except (ProtocolViolation, UnicodeEncodeError):
-        return _encode_result(call, _shortened(ending), changes, dirty and storable(dirty, DESCRIPTION_MAX_LENGTH))
-
-
-def _encode_result(call: Run, ending: Ending, changes: Changes, dirty: str | None) -> bytes:
-    result = Result(
-        token=call.token,
-        kind=ending.kind,
-        changes=changes,
-        error=ending.error,
-        completed_with_error=ending.completed_with_error,
-        has_result=ending.result is not None,
-        error_kinds=ending.error_kinds,
-        dirty=dirty,
-    )
-    return encode(Kind.RESULT, result, ending.result or b"")
-
-
-def _shortened(ending: Ending) -> Ending:
-    """An ending that fits into a frame, whatever its texts hold."""
-    if ending.result is not None and len(ending.result) > PAYLOAD_MAX_BYTES:
-        text = f"the result is too large: {len(ending.result)} bytes of {PAYLOAD_MAX_BYTES}"
-        kind = "ResultTooLarge"
-        return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type=kind, message=text), error_kinds=(kind,))
-    error = ending.error
-    if error is None:
-        return ending
-    tail = error.traceback_tail
-    return msgspec.structs.replace(
-        ending,
-        error=ErrorInfo(
-            type=storable(error.type, NAME_MAX_LENGTH),
-            message=storable(error.message, MESSAGE_MAX_LENGTH),
-            code=error.code,
-            traceback_tail=tail and storable(tail[-TRACEBACK_MAX_LENGTH:], TRACEBACK_MAX_LENGTH),
-        ),
-        error_kinds=tuple(storable(name, NAME_MAX_LENGTH) for name in ending.error_kinds[:NAMES_MAX]),
-    )
-
-
-def _error_info(error: BaseException) -> ErrorInfo:
-    return ErrorInfo(
-        type=type(error).__name__,
-        message=_describe(error),
-        traceback_tail="".join(traceback.format_exception(error)),
-    )
-
-
-def _describe(error: BaseException) -> str:
-    """The last line of a traceback: unlike ``str`` it survives an error that cannot be shown."""
-    return storable("".join(traceback.format_exception_only(error)).strip(), DESCRIPTION_MAX_LENGTH)
-
-
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -83,6 +84,14 @@ class Streams:
         for stream in (self._stdout, self._stderr):
             _put_in_order(cast("TextIOWrapper", stream))
         sys.stdin, sys.stdout, sys.stderr = self._stdin, self._stdout, self._stderr
+
+    def unread(self) -> bool:
+        """Whether something that was written to the standard streams has not been read at the other end."""
+        try:
+            return any(_unread_bytes(number) for number in (1, 2))
+        except OSError:
+            # Not restored, or no pipes: nobody knows then.
+            return True
 
 
 class Surroundings:
@@ -174,6 +183,13 @@ def _living_children() -> dict[int, str]:
         with suppress(psutil.NoSuchProcess):
             living[child.pid] = child.name()
     return living
+
+
+def _unread_bytes(descriptor: int) -> int:
+    # Linux answers this at either end of a pipe (pipe(7), FIONREAD).
+    count = bytearray(4)
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return int.from_bytes(count, sys.byteorder)
 
 
 def _keep(descriptor: int) -> int:

@@ -48,7 +48,7 @@ class Connection:
             self._loop.add_writer(self._socket, self._write)
 
     def drain(self) -> None:
-        """Read all that has arrived; for the time when the other end's process is dead."""
+        """Read all that has arrived by now."""
         while self._readable and self._read():
             pass
 

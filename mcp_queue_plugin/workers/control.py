@@ -1,4 +1,4 @@
-"""The worker's own end of its control socket. No thread reads it: whoever wants to know looks."""
+"""The worker's own ends of its inbox and its control socket. No thread reads them: whoever wants to know looks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.workers.protocol import Frame, FrameReader, Kind, Stop, decode
+from mcp_queue_plugin.workers.inbox import PACKET_MAX_BYTES
+from mcp_queue_plugin.workers.protocol import Frame, FrameReader, Kind, Run, RunApart, Stop, decode
 
 READ_BYTES = 65_536
 _CREDENTIALS = struct.Struct("3i")
@@ -19,10 +20,12 @@ _CREDENTIALS = struct.Struct("3i")
 class Control:
     """Frames from and to the engine. ``send`` and ``stop_requested`` may be called from any thread."""
 
-    def __init__(self, endpoint: socket.socket) -> None:
-        """Own ``endpoint``, which stays in blocking mode. A process that a job forks off does not share it."""
+    def __init__(self, endpoint: socket.socket, inbox: socket.socket) -> None:
+        """Own both sockets, which stay in blocking mode. A process that a job forks off does not share them."""
         endpoint.set_inheritable(False)
+        inbox.set_inheritable(False)
         self._socket = endpoint
+        self._inbox = inbox
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
         self._receiving = threading.Lock()
@@ -47,7 +50,7 @@ class Control:
         return self._socket.fileno()
 
     def next_frame(self) -> Frame | None:
-        """Wait for the next frame that is not a STOP; None when the engine has gone.
+        """Wait for the next frame over the control socket that is not a STOP; None when the engine has gone.
 
         Raises:
             ProtocolViolation: what came is no frame.
@@ -57,6 +60,32 @@ class Control:
             while not self._frames and not self.closed:
                 self._receive(0)
         return self._frames.popleft() if self._frames else None
+
+    def next_task(self) -> Frame | None:
+        """Wait for the inbox: a RUN or a RETIRE; None when the engine has gone.
+
+        Raises:
+            ProtocolViolation: what came is no frame.
+
+        """
+        try:
+            packet = self._inbox.recv(PACKET_MAX_BYTES)
+        except OSError:
+            return None
+        frame = next(FrameReader().feed(packet), None)
+        if frame is not None and frame.kind == Kind.RUN_APART:
+            return self._run_apart(decode(frame.header, RunApart).token)
+        return frame
+
+    def wait_for(self, kind: Kind) -> None:
+        """Wait for a frame of this kind over the control socket, and drop all before it, or until the engine has gone.
+
+        Raises:
+            ProtocolViolation: what came is no frame.
+
+        """
+        while (frame := self.next_frame()) and frame.kind != kind:
+            pass
 
     def poll(self) -> None:
         """Take in what has arrived, without waiting. Does nothing while another thread is at it."""
@@ -91,6 +120,11 @@ class Control:
             with self._sending:
                 self._socket.sendall(frame)
 
+    def _run_apart(self, token: Token) -> Frame | None:
+        while (frame := self.next_frame()) and not _is_run(frame, token):
+            pass
+        return frame
+
     def _receive(self, flags: int) -> None:
         try:
             data = self._socket.recv(READ_BYTES, flags)
@@ -111,7 +145,12 @@ class Control:
     def _abandon(self) -> None:
         self.forked = True
         self._socket.close()
+        self._inbox.close()
 
 
 def _ignore() -> None:
     pass
+
+
+def _is_run(frame: Frame, token: Token) -> bool:
+    return frame.kind == Kind.RUN and decode(frame.header, Run).token == token

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation
+from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.workers import host, orphans
-from mcp_queue_plugin.workers.capture import Capture
+from mcp_queue_plugin.workers.capture import Capture, HoldReason
 from mcp_queue_plugin.workers.connection import Connection
-from mcp_queue_plugin.workers.protocol import Frame
+from mcp_queue_plugin.workers.inbox import PACKET_MAX_BYTES
+from mcp_queue_plugin.workers.protocol import Frame, Kind, RunApart, encode
 from mcp_queue_plugin.workers.spawn import spawn
 
 
@@ -30,7 +32,7 @@ class ProcessHandle:
         on_chunk: Callable[[LogChunk], None],
         on_death: Callable[[int], None],
     ) -> None:
-        """Start ``command``, with the number of its control socket as last argument, and watch it on the running loop.
+        """Start ``command``, with the numbers of its two sockets as last arguments, and watch it on the running loop.
 
         ``on_frame`` and ``on_lost`` are called as ``Connection`` says, and ``on_chunk`` for all that it writes. When it
         is dead and all it left is told, ``on_death`` gets its return code, as subprocess gives it.
@@ -43,7 +45,7 @@ class ProcessHandle:
         """Whether its death is known; what it sent before is still told then."""
         self._on_death = on_death
         self._memory: int | None = None
-        self._process, self._pidfd, control, stdout, stderr = spawn(command)
+        self._process, self._pidfd, control, self._inbox, stdout, stderr = spawn(command)
         self._connection = Connection(control, on_frame=on_frame, on_lost=on_lost)
         self._capture = Capture(stdout, stderr, clock=clock, on_chunk=on_chunk)
         self._loop = asyncio.get_running_loop()
@@ -78,13 +80,33 @@ class ProcessHandle:
         """Send it an encoded frame; dropped if it does not listen any more."""
         self._connection.send(frame)
 
+    def put(self, frame: bytes) -> None:
+        """Put an encoded frame into its inbox."""
+        self._inbox.put(frame)
+
+    def put_run(self, token: Token, frame: bytes) -> bytes:
+        """Put the RUN of an attempt into its inbox, or what stands for it if it is too large; answers which it was."""
+        if len(frame) > PACKET_MAX_BYTES:
+            self._connection.send(frame)
+            frame = encode(Kind.RUN_APART, RunApart(token))
+        self._inbox.put(frame)
+        return frame
+
+    def take_back(self) -> list[bytes]:
+        """Take all frames out of its inbox again that it has not taken, and answer them in their order."""
+        return self._inbox.take_back()
+
+    def receive(self) -> None:
+        """Tell all frames that it has sent by now."""
+        self._connection.drain()
+
     def drain_log(self) -> None:
         """Tell all that it has written by now."""
         self._capture.drain()
 
-    def hold_log(self, held: bool) -> None:
-        """Leave what it writes unread, so that it has to wait; or, with False, read on."""
-        self._capture.hold(held)
+    def hold_log(self, reason: HoldReason, held: bool) -> None:
+        """Leave what it writes unread, so that it has to wait; or, with False and without another reason, read on."""
+        self._capture.hold(reason, held)
 
     def add_to_log(self, line: str) -> None:
         """Tell ``line`` as if it had written that to its standard error now."""
@@ -112,3 +134,4 @@ class ProcessHandle:
         self._connection.close()
         self._capture.close()
         self._on_death(returncode)
+        self._inbox.close()

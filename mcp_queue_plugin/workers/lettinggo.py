@@ -17,6 +17,10 @@ TERMINATE_SECONDS = 1.0
 class Pressed(Protocol):
     """The worker whose attempt is to let go."""
 
+    def recall(self) -> None:
+        """Take back the attempts behind the running one; what it has sent, its end too, is known then."""
+        ...
+
     def ask_to_stop(self, timed_out_after: float | None) -> None:
         """Tell the attempt that it is to let go, because its time is over or, with None, because of a request."""
         ...
@@ -31,7 +35,7 @@ class Pressed(Protocol):
 
 
 class LettingGo:
-    """Watches over the one attempt that a worker runs. Without a time-out and a stop it does nothing at all."""
+    """Watches over the attempt that a worker runs. Without a time-out and a stop it does nothing at all."""
 
     def __init__(self, worker: Pressed) -> None:
         """Press ``worker``, on the running loop."""
@@ -84,8 +88,12 @@ class LettingGo:
         self._force_at: float | None = None
 
     def _time_is_over(self, timeout_seconds: float) -> None:
-        self._timed_out_after = timeout_seconds
-        self._press(self._last_moment)
+        timer = self._timer
+        self._worker.recall()
+        # Its end may have been on its way, and another attempt have taken its place.
+        if self._timer is timer:
+            self._timed_out_after = timeout_seconds
+            self._press(self._last_moment)
 
     def _press(self, force_at: float) -> None:
         force_at = min(force_at, self._last_moment)

@@ -20,7 +20,9 @@ class Members:
         self.unused: list[Worker] = []
         """Idle, and no job has run in them: each will do for a fresh job."""
         self.used: list[Worker] = []
-        self.busy: dict[Token, Worker] = {}
+        self.busy: set[Worker] = set()
+        self.attempts: dict[Token, Worker] = {}
+        """Who has been given each of the attempts under way."""
         self.parting: set[Worker] = set()
         """Those of the busy that leave when their job is over."""
         self.due: set[Worker] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,14 @@ class WorkerOwner(Protocol):
         """It takes jobs now."""
         ...
 
+    def worker_began(self, token: Token) -> None:
+        """The attempt is the one that runs now."""
+        ...
+
+    def worker_recalled(self, tokens: Sequence[Token]) -> None:
+        """These attempts were taken back, the last first: the worker has done nothing of them."""
+        ...
+
     def worker_progress(self, token: Token, changes: Changes) -> None:
         """The running attempt reported ``changes``."""
         ...
@@ -40,7 +49,7 @@ class WorkerOwner(Protocol):
         ...
 
     def worker_ended(self, worker: Worker, token: Token, ending: Ending, changes: Changes) -> None:
-        """The attempt has ended and all it wrote was told; the worker is IDLE or LEAVING."""
+        """The attempt has ended and all it wrote was told; the worker is IDLE, LEAVING, or BUSY with the next."""
         ...
 
     def worker_gone(self, worker: Worker) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.errors import WorkerStartFailed
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.model.options import Isolation, JobOptions
 from mcp_queue_plugin.model.scaling import Demand, Limits, Machine, WorkerRules
 from mcp_queue_plugin.workers import host
+from mcp_queue_plugin.workers.events import PoolEvents
+from mcp_queue_plugin.workers.hurry import Hurry
 from mcp_queue_plugin.workers.members import Members
 from mcp_queue_plugin.workers.owner import WorkerState
 from mcp_queue_plugin.workers.process import Worker
@@ -25,34 +25,6 @@ from mcp_queue_plugin.workers.statistics import Observer, Tally, WorkerStatistic
 from mcp_queue_plugin.workers.sweeper import Sweeper
 
 _KILL_SECONDS = 5.0
-
-
-class PoolEvents(Protocol):
-    """Whom the pool tells what happens. All methods are called on the loop and must return soon."""
-
-    def on_idle(self) -> None:
-        """A worker became free: one more job can be run."""
-        ...
-
-    def on_progress(self, token: Token, changes: Changes) -> None:
-        """A running attempt reported ``changes``."""
-        ...
-
-    def on_log(self, token: Token, chunk: LogChunk) -> None:
-        """A running attempt wrote ``chunk``."""
-        ...
-
-    def on_ended(self, token: Token, ending: Ending, changes: Changes) -> None:
-        """An attempt ended; ``changes`` are its last, and every chunk it wrote has been told before."""
-        ...
-
-    def on_ready(self, ready: Ready) -> None:
-        """For the first time a worker of this generation is ready."""
-        ...
-
-    def on_broken(self, error: WorkerStartFailed) -> None:
-        """A worker did not become ready. Its data hold ``traceback`` and ``stderr_tail``, where there are any."""
-        ...
 
 
 class WorkerPool:
@@ -99,12 +71,18 @@ class WorkerPool:
             machine=machine,
             on_free=events.on_idle,
         )
+        self._hurry = Hurry()
         self._sweeper = Sweeper(self._pids)
         self._observer = Observer(host.vitals)
 
     def free(self, isolation: Isolation = "warm") -> int:
         """How many jobs of this isolation can be run now. A free worker may be counted under both."""
         return self._members.free(isolation)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more warm job can lie ready behind quick ones, though no worker is free."""
+        return self._roomiest() is not None
 
     def warm_up(self, setup: Setup) -> None:
         """Start ``min_workers`` workers of the generation that ``setup`` describes.
@@ -127,47 +105,58 @@ class WorkerPool:
         self._scaler.demand(demand)
 
     def run(self, run: Run, params: bytes, options: JobOptions) -> None:
-        """Run an attempt on the most recently used worker that its isolation allows; ``free`` must not be 0 for it.
+        """Run an attempt on the most recently used worker that its isolation allows, or after others on a quick one.
+
+        Either ``free`` must not be 0 for it, or it is a warm one and the pool ``has_room``.
 
         Raises:
             ProtocolViolation: the attempt does not fit into a frame; nothing has happened.
 
         """
         members = self._members
-        candidates = members.candidates(options.isolation)
-        worker = candidates[-1]
-        worker.run(run, params, timeout_seconds=options.timeout_seconds, stop_grace_seconds=options.stop_grace_seconds)
-        candidates.pop()
-        members.busy[run.token] = worker
+        quick = self._roomiest() if members.free(options.isolation) == 0 else None
+        worker = quick or members.candidates(options.isolation)[-1]
+        timeout_seconds, grace_seconds = options.timeout_seconds, options.stop_grace_seconds
+        worker.assignments.run(run, params, timeout_seconds=timeout_seconds, stop_grace_seconds=grace_seconds)
+        members.attempts[run.token] = worker
         self._scaler.served(options.isolation)
+        if quick is not None:
+            self._hurry.watch(worker)
+            return
+        members.candidates(options.isolation).pop()
+        members.busy.add(worker)
         if options.isolation == "fresh":
             members.parting.add(worker)
+
+    def recall(self, token: Token) -> None:
+        """Take an attempt back if it has not begun, and with it others in its place; else it has, and was told so."""
+        worker = self._members.attempts.get(token)
+        if worker is not None:
+            worker.assignments.recall()
 
     def stop(self, token: Token, grace_seconds: float) -> None:
         """Ask an attempt to let go; when ``grace_seconds`` have passed, end its worker with all it has started.
 
         It is then reported as stopped. An attempt that does not run here any more is ignored.
         """
-        worker = self._members.busy.get(token)
+        worker = self._members.attempts.get(token)
         if worker is not None:
-            worker.stop(grace_seconds)
+            worker.assignments.stop(token, grace_seconds)
 
     def abandon(self, token: Token) -> None:
         """End the worker of an attempt by force, with all it has started, and report nothing more of the attempt."""
-        worker = self._members.busy.pop(token, None)
+        worker = self._members.attempts.pop(token, None)
         if worker is not None:
-            self._members.due.discard(worker)
-            self._members.parting.discard(worker)
-            worker.abandon()
+            worker.assignments.abandon(token)
 
     def hold_log(self, token: Token, held: bool) -> None:
         """Leave what an attempt writes unread, so that it has to wait; or, with False, read on.
 
         An attempt that does not run here any more is ignored.
         """
-        worker = self._members.busy.get(token)
+        worker = self._members.attempts.get(token)
         if worker is not None:
-            worker.hold_log(held)
+            worker.assignments.hold_log(token, held)
 
     def statistics(self) -> WorkerStatistics:
         """The pool in numbers, and a look at each of its processes."""
@@ -194,16 +183,15 @@ class WorkerPool:
         """
         self._starter.close()
         self._scaler.close()
+        self._hurry.cancel()
         self._dismiss_free_workers()
         await self._wait_until_gone(timeout_seconds)
-        left = dict(self._members.busy)
-        self._members.busy.clear()
-        self._members.parting.clear()
-        for worker in left.values():
-            worker.abandon()
+        left = list(self._members.attempts)
+        for token in left:
+            self.abandon(token)
         await self._wait_until_gone(_KILL_SECONDS)
         await self._sweeper.finish(_KILL_SECONDS)
-        return list(left)
+        return left
 
     def worker_ready(self, worker: Worker, ready: Ready) -> None:
         """A worker takes jobs now."""
@@ -212,6 +200,15 @@ class WorkerPool:
             self._announced = True
             self._events.on_ready(ready)
         self._scaler.ready(worker)
+
+    def worker_began(self, token: Token) -> None:
+        """An attempt is the one that its worker runs now."""
+        self._events.on_begun(token)
+
+    def worker_recalled(self, tokens: Sequence[Token]) -> None:
+        """These attempts wait for another worker."""
+        attempts = self._members.attempts
+        self._events.on_recalled([token for token in tokens if attempts.pop(token, None) is not None])
 
     def worker_progress(self, token: Token, changes: Changes) -> None:
         """A running attempt reported something."""
@@ -223,22 +220,40 @@ class WorkerPool:
 
     def worker_ended(self, worker: Worker, token: Token, ending: Ending, changes: Changes) -> None:
         """An attempt ended; its worker takes the next job if it is fit for it and has not to make way."""
-        del self._members.busy[token]
-        free = self._scaler.job_ended(worker)
-        self._events.on_ended(token, ending, changes)
+        free = self._let_go(worker)
+        if self._members.attempts.pop(token, None) is not None:
+            self._events.on_ended(token, ending, changes)
         if free:
             self._events.on_idle()
 
     def worker_gone(self, worker: Worker) -> None:
         """A worker's process has ended: account for it, end what it left, replace it if it is needed."""
         self._members.processes.discard(worker)
+        free = worker in self._members.busy and self._let_go(worker)
         self._sweeper.sweep()
         if worker.crash is not None:
             self._tally.crashed += 1
             self._tally.last_error = worker.crash
         if worker.failure is not None:
             self._starter.failed(worker.failure)
-        self._scaler.gone(worker)
+        self._scaler.gone(worker, free=free)
+
+    def _let_go(self, worker: Worker) -> bool:
+        """Whether one more job can run now that one of a worker's has ended."""
+        if worker.state is WorkerState.BUSY:
+            self._scaler.look_at(worker)
+            return worker.assignments.runs_low
+        self._members.busy.discard(worker)
+        return self._scaler.job_ended(worker)
+
+    def _roomiest(self) -> Worker | None:
+        """The quick worker that has room for most; jobs that need a fresh one wait for a place to become free."""
+        members = self._members
+        if self._scaler.awaits_fresh:
+            return None
+        staying = (worker for worker in members.busy if worker not in members.due and worker not in members.parting)
+        roomiest = max(staying, key=lambda worker: worker.assignments.room, default=None)
+        return roomiest if roomiest is not None and roomiest.assignments.room > 0 else None
 
     def _pids(self) -> set[int]:
         return {worker.pid for worker in self._members.processes}
@@ -255,4 +270,6 @@ class WorkerPool:
             else:
                 worker.kill()
         self._members.due.clear()
-        self._members.parting.update(self._members.busy.values())
+        self._members.parting.update(self._members.busy)
+        for worker in list(self._members.busy):
+            worker.assignments.recall()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import msgspec
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.errors import ProtocolViolation, WorkerStartFailed
-from mcp_queue_plugin.model.job import ErrorInfo, Token
+from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
+from mcp_queue_plugin.workers.assignments import Assignments
 from mcp_queue_plugin.workers.handle import ProcessHandle
-from mcp_queue_plugin.workers.lettinggo import TERMINATE_SECONDS, LettingGo
+from mcp_queue_plugin.workers.lettinggo import TERMINATE_SECONDS
 from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
 from mcp_queue_plugin.workers.protocol import (
     Broken,
@@ -24,9 +23,7 @@ from mcp_queue_plugin.workers.protocol import (
     Progress,
     Ready,
     Result,
-    Run,
     Setup,
-    Stop,
     decode,
     encode,
 )
@@ -40,16 +37,11 @@ CLOSED_SECONDS = 0.5
 
 _NOTHING = Changes()
 
-logger = logging.getLogger(__name__)
-
 
 class Worker:
-    """One worker process, and the attempt it runs."""
+    """One worker process. What it has to do is in its ``assignments``."""
 
     state = WorkerState.STARTING
-    token: Token | None = None
-    """That of the attempt it runs."""
-    job_id: str | None = None
     jobs_done = 0
     start_seconds = 0.0
     """How long it took until it was ready."""
@@ -67,7 +59,7 @@ class Worker:
         clock: Clock,
         command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
-        """Start ``command``, with the number of its control socket as last argument, and send it ``setup``.
+        """Start ``command``, with the numbers of its two sockets as last arguments, and send it ``setup``.
 
         Must be called on the loop's thread, which has to outlive the worker: the kernel ends the worker with it.
 
@@ -80,8 +72,7 @@ class Worker:
         self._broken: Broken | None = None
         self._loop = asyncio.get_running_loop()
         self.started_at = self.idle_since = self._loop.time()
-        """When it was started, and since when it has no job: times of the loop."""
-        self._letting_go = LettingGo(self)
+        """When it was started, and when its last job ended: times of the loop."""
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done as soon as the worker is GONE."""
         self._process = ProcessHandle(
@@ -92,6 +83,7 @@ class Worker:
             on_chunk=self._on_chunk,
             on_death=self._on_death,
         )
+        self.assignments = Assignments(self, self._process, owner)
         self._timer = self._loop.call_later(start_timeout_seconds, self._give_up, start_timeout_seconds)
         self._process.send(encode(Kind.INIT, None, msgspec.json.encode(setup)))
 
@@ -105,52 +97,10 @@ class Worker:
         """The resident memory of its process, as long as it is IDLE or BUSY."""
         return self._process.rss_bytes
 
-    def run(
-        self, run: Run, params: bytes, *, timeout_seconds: float | None = None, stop_grace_seconds: float = 0.0
-    ) -> None:
-        """Give the idle worker an attempt to run.
-
-        After ``timeout_seconds`` it is asked to let go, and ``stop_grace_seconds`` later the worker is ended. It then
-        has failed as ``JobTimeout``, whatever it says of itself.
-
-        Raises:
-            ProtocolViolation: it does not fit into a frame; the worker stays idle.
-
-        """
-        frame = encode(Kind.RUN, run, params)
-        self.state = WorkerState.BUSY
-        self.token = run.token
-        self.job_id = run.job_id
-        self._process.begin_error_tail()
-        self._process.send(frame)
-        if timeout_seconds is not None:
-            self._letting_go.limit(timeout_seconds, stop_grace_seconds)
-
-    def stop(self, grace_seconds: float) -> None:
-        """Ask the running attempt to let go; after ``grace_seconds`` end the worker. A later call only hastens it."""
-        self._letting_go.stop(grace_seconds)
-
-    def ask_to_stop(self, timed_out_after: float | None) -> None:
-        """Tell the running attempt to let go; of a time-out its log is told first."""
-        timed_out = timed_out_after is not None
-        if timed_out:
-            self._process.add_to_log(
-                f"The attempt has run for its timeout_seconds of {timed_out_after:g} and is stopped."
-            )
-        self._process.send(encode(Kind.STOP, Stop(cast("Token", self.token), timed_out)))
-
-    def terminate(self) -> None:
-        """Send SIGTERM to the worker's own process."""
-        self._process.terminate()
-
-    def hold_log(self, held: bool) -> None:
-        """Leave what the running attempt writes unread, so that it has to wait; or, with False, read on."""
-        self._process.hold_log(held)
-
     def retire(self) -> None:
         """Tell the idle worker to go."""
         self.state = WorkerState.LEAVING
-        self._process.send(encode(Kind.RETIRE, None))
+        self._process.put(encode(Kind.RETIRE, None))
         self._set_timer(RETIRE_SECONDS, self.kill)
 
     def kill(self, reason: str | None = None) -> None:
@@ -160,25 +110,22 @@ class Worker:
         does an attempt that runs, unless it was asked to stop.
         """
         self._reason = self._reason or reason
-        if self.token is None:
+        if not len(self.assignments):
             self.state = WorkerState.LEAVING
         self._timer.cancel()
         self._process.kill()
 
-    def abandon(self) -> None:
-        """Kill the worker and report nothing more of the attempt it runs."""
-        self.token = None
-        self._letting_go.over()
-        self.kill()
+    def note_end(self) -> None:
+        """Take note that a job has ended."""
+        self.jobs_done += 1
+        self.idle_since = self._loop.time()
 
     def _on_frame(self, frame: Frame) -> None:
         match frame.kind:
             case Kind.RESULT:
-                self._on_result(decode(frame.header, Result), frame.payload)
+                self.assignments.on_result(decode(frame.header, Result), frame.payload)
             case Kind.PROGRESS:
-                progress = decode(frame.header, Progress)
-                if progress.token == self.token:
-                    self._owner.worker_progress(progress.token, progress.changes)
+                self.assignments.on_progress(decode(frame.header, Progress))
             case Kind.READY if self.state is WorkerState.STARTING:
                 self._on_ready(decode(frame.payload, Ready))
             case Kind.BROKEN if self.state is WorkerState.STARTING:
@@ -207,45 +154,15 @@ class Worker:
         self.state = WorkerState.LEAVING
         self._set_timer(RETIRE_SECONDS, self.kill)
 
-    def _on_result(self, result: Result, payload: bytes) -> None:
-        if result.token != self.token:
-            return
-        self._process.drain_log()
-        ending = Ending(
-            kind=result.kind,
-            result=payload if result.has_result else None,
-            error=result.error,
-            completed_with_error=result.completed_with_error,
-            error_kinds=result.error_kinds,
-        )
-        if result.dirty is not None:
-            logger.warning("The worker of job %s (pid %d) is replaced: %s", self.job_id, self.pid, result.dirty)
-        # A SIGTERM that is under way would hit the next job.
-        fit = result.dirty is None and not self._letting_go.forced and not self._process.dead
-        self._end(ending, result.changes, fit=fit)
-        if not fit and not self._process.dead:
-            self.kill()
-
-    def _end(self, ending: Ending, changes: Changes, *, fit: bool) -> None:
-        token, self.token, self.job_id = cast("Token", self.token), None, None
-        ending = self._letting_go.verdict(ending)
-        self._letting_go.over()
-        self.jobs_done += 1
-        self.idle_since = self._loop.time()
-        self._process.hold_log(False)
-        self.state = WorkerState.IDLE if fit else WorkerState.LEAVING
-        self._owner.worker_ended(self, token, ending, changes)
-
     def _on_chunk(self, chunk: LogChunk) -> None:
-        if self.token is not None:
-            self._owner.worker_log(self.token, chunk)
+        self.assignments.on_chunk(chunk)
 
     def _on_lost(self, violation: ProtocolViolation | None) -> None:
         if self._process.dead:
             return
         if violation is not None:
             self.kill(violation.message)
-        elif not self._letting_go.asked and self.state is not WorkerState.LEAVING:
+        elif not self.assignments.asked_to_stop and self.state is not WorkerState.LEAVING:
             # Most likely it is about to end: how, says its exit better than we could.
             self._set_timer(CLOSED_SECONDS, lambda: self.kill("closed its control socket"))
 
@@ -256,22 +173,23 @@ class Worker:
     def _on_death(self, returncode: int) -> None:
         self._timer.cancel()
         self._account_for_death(returncode)
-        self._letting_go.over()
         self.state = WorkerState.GONE
         self._owner.worker_gone(self)
         self.gone.set_result(None)
 
     def _account_for_death(self, returncode: int) -> None:
-        if self._letting_go.asked:
-            self._end(Ending(kind=EndingKind.STOPPED), _NOTHING, fit=False)
+        assignments = self.assignments
+        assignments.on_death()
+        if assignments.asked_to_stop:
+            assignments.end(Ending(kind=EndingKind.STOPPED), _NOTHING, fit=False)
             return
         if self.state is WorkerState.LEAVING and self._reason is None:
             return
         text = f"the worker (pid {self.pid}) {self._reason or describe_exit(returncode)}"
         tail = self._process.error_tail
-        if self.token is not None:
+        if len(assignments):
             error = ErrorInfo(type="WorkerCrashed", message=text, traceback_tail=tail or None)
-            self._end(Ending(kind=EndingKind.CRASHED, error=error), _NOTHING, fit=False)
+            assignments.end(Ending(kind=EndingKind.CRASHED, error=error), _NOTHING, fit=False)
         if self.jobs_done:
             self.crash = text
         else:

@@ -1,4 +1,4 @@
-"""Frames: how a worker and the engine talk over a stream socket.
+"""Frames: how a worker and the engine talk over a stream socket, and how jobs lie in a worker's inbox.
 
 A frame is a fixed prefix (payload length, header length, kind), a small JSON header, and a payload of raw bytes that
 nobody between its two ends decodes::
@@ -38,12 +38,18 @@ class Frame(NamedTuple):
 
 
 class Kind(IntEnum):
-    """The frames between the engine (down) and a worker (up)."""
+    """The frames between the engine (down) and a worker (up).
+
+    RUN, RUN_APART and RETIRE lie in the worker's inbox, each a packet; all else goes over the control socket. RUN_APART
+    stands for a RUN that is too large for the inbox and comes over the control socket as well.
+    """
 
     INIT = 1
     RUN = 2
     STOP = 3
     RETIRE = 4
+    RUN_APART = 5
+    PROCEED = 6
     READY = 16
     BROKEN = 17
     PROGRESS = 18
@@ -137,13 +143,24 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RUN: one attempt. The payload is the parameters, a JSON document."""
+    """RUN: one attempt. The payload is the parameters, a JSON document.
+
+    Of an attempt that was sent ``ahead``, while the worker had another, the worker does not know whether what that one
+    wrote was read before.
+    """
 
     token: Token
     job_id: str
     job_type: str
     target: str
     command: str | None = None
+    ahead: bool = False
+
+
+class RunApart(msgspec.Struct, frozen=True):
+    """RUN_APART: the RUN of this attempt comes over the control socket. Others there, before it, were taken back."""
+
+    token: Token
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -180,7 +197,9 @@ class Progress(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RESULT: the attempt's end. The payload is the result document, if ``has_result``.
 
-    ``dirty`` says what the job left behind; a dirty worker is retired.
+    The attempt ``took_seconds``. With ``unread`` there is something in the pipes that it wrote, and the worker begins
+    none that was sent ahead before a PROCEED says that it was read. ``dirty`` says what the job left behind; a dirty
+    worker takes no other.
     """
 
     token: Token
@@ -191,3 +210,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     has_result: bool = False
     error_kinds: tuple[str, ...] = ()
     dirty: str | None = None
+    took_seconds: float = 0.0
+    unread: bool = False

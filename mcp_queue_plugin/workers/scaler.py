@@ -60,6 +60,11 @@ class Scaler:
         """Why workers that are wanted do not start, in words."""
         return self._guard.held_back_by
 
+    @property
+    def awaits_fresh(self) -> bool:
+        """Whether a job waits that needs a fresh worker."""
+        return self._demand.fresh > 0
+
     def demand(self, demand: Demand) -> None:
         """Work towards workers for so many jobs that wait."""
         before, self._demand = self._demand, demand
@@ -88,14 +93,18 @@ class Scaler:
             return self._replace(worker)
         self._members.used.append(worker)
         self._idle_timer.watch()
+        self.look_at(worker)
+        return True
+
+    def look_at(self, worker: Worker) -> None:
+        """See whether a worker that has ended a job has served long enough."""
         if self._recycling.is_due(worker, self._members.due):
             self._members.due.add(worker)
             self._start_successor()
-        return True
 
-    def gone(self, worker: Worker) -> None:
-        """Take note that the process of a worker has ended."""
-        self.adjust(free=self._members.remove(worker) and self._members.fill_place())
+    def gone(self, worker: Worker, *, free: bool) -> None:
+        """Take note that the process of a worker has ended; ``free``: one more job can run for that already."""
+        self.adjust(free=(self._members.remove(worker) and self._members.fill_place()) or free)
 
     def adjust(self, *, free: bool = False) -> None:
         """Bring the number of workers nearer to what it should be; ``free``: a job can run now, which is told last."""

@@ -1,4 +1,4 @@
-"""Starting a worker's process: a new interpreter in a session of its own, with a socket to talk over."""
+"""Starting a worker's process: a new interpreter in a session of its own, with sockets to talk over."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from io import FileIO
 from typing import NamedTuple, cast
 
 from mcp_queue_plugin.errors import WorkerStartFailed
+from mcp_queue_plugin.workers.inbox import Inbox
 
 WORKER_COMMAND = (sys.executable, "-m", "mcp_queue_plugin.workers.child")
 
@@ -23,12 +24,13 @@ class Spawned(NamedTuple):
     process: subprocess.Popen[bytes]
     pidfd: int
     control: socket.socket
+    inbox: Inbox
     stdout: FileIO
     stderr: FileIO
 
 
 def spawn(command: Sequence[str]) -> Spawned:
-    """Start ``command`` with the number of its control socket as last argument.
+    """Start ``command`` with the numbers of its control socket and its inbox as last arguments.
 
     Its standard input is empty, its other streams are pipes to us, and Ctrl-C does not reach it.
 
@@ -57,17 +59,20 @@ def _spawn(command: Sequence[str]) -> Spawned:
         ours, theirs = socket.socketpair()
         undo.callback(ours.close)
         with theirs:
+            writing, reading = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            inbox = Inbox(writing, reading)
+            undo.callback(inbox.close)
             process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
+                [*command, str(theirs.fileno()), str(reading.fileno())],
                 bufsize=0,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), reading.fileno()),
                 start_new_session=True,
             )
         undo.enter_context(process)
         undo.callback(process.kill)
         pidfd = os.pidfd_open(process.pid)
         undo.pop_all()
-    return Spawned(process, pidfd, ours, cast("FileIO", process.stdout), cast("FileIO", process.stderr))
+    return Spawned(process, pidfd, ours, inbox, cast("FileIO", process.stdout), cast("FileIO", process.stderr))

@@ -105,7 +105,7 @@ class Observer:
             fact = WorkerFacts(
                 pid=worker.pid,
                 state="starting" if worker is members.successor else _NAMES[worker.state],
-                job_id=worker.job_id,
+                job_id=worker.assignments.job_id,
                 jobs_done=worker.jobs_done,
                 rss_bytes=None if seen is None else seen.rss_bytes,
                 uptime_seconds=round(now - worker.started_at, 3),

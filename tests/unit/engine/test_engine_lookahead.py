@@ -86,3 +86,13 @@ async def test_it_does_not_run_low_when_nothing_is_left_to_read(store: CountingS
     assert not lookahead.runs_low
     lookahead.take()
     assert not lookahead.runs_low
+
+
+async def test_what_is_put_back_stands_where_it_stood(store: CountingStore, lookahead: Lookahead) -> None:
+    for name in "abcd":
+        await queue(store, lookahead, name)
+    taken = [lookahead.take() for _ in range(3)]
+    for job, params in (taken[1], taken[0], taken[2]):
+        lookahead.put_back(job, params)
+    assert [lookahead.take()[0].job_id for _ in "abcd"] == ["a", "b", "c", "d"]
+    assert store.reads == 1

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,8 @@ class Harness:
 
     def __init__(self, **options: Any) -> None:
         rules = {name: options.pop(name) for name in WorkerRules.__struct_fields__ if name in options}
+        self.begun: list[Token] = []
+        self.recalled: list[Token] = []
         self.endings: dict[Token, Ending] = {}
         self.ended_with: dict[Token, Changes] = {}
         self.progress: dict[Token, list[Changes]] = {}
@@ -105,6 +107,14 @@ class Harness:
     def on_idle(self) -> None:
         self.idle_calls += 1
 
+    def on_begun(self, token: Token) -> None:
+        assert token not in self.begun
+        self.begun.append(token)
+
+    def on_recalled(self, tokens: Sequence[Token]) -> None:
+        assert not self.endings.keys() & tokens
+        self.recalled += tokens
+
     def on_progress(self, token: Token, changes: Changes) -> None:
         assert token not in self.endings
         self.progress.setdefault(token, []).append(changes)
@@ -114,6 +124,7 @@ class Harness:
         self.log.setdefault(token, []).append(chunk)
 
     def on_ended(self, token: Token, ending: Ending, changes: Changes) -> None:
+        assert token in self.begun
         assert token not in self.endings
         self.endings[token] = ending
         self.ended_with[token] = changes
@@ -129,12 +140,25 @@ class Harness:
         """Run a function of ``jobs`` or ``mischief`` as soon as a worker is free; ``options`` are the job's."""
         job_options = JobOptions(**options)
         await until(lambda: self.pool.free(job_options.isolation))
+        return self.run(target, value, job_options)
+
+    def run(self, target: str, value: Any, options: JobOptions | None = None) -> Token:
+        """Run a function now: the pool must be able to."""
         self._uid += 1
         token = Token(self._uid, 1)
         module = jobs if hasattr(jobs, target) else mischief
         call = Run(token=token, job_id=f"job-{token.uid}", job_type="test", target=f"{module.__name__}:{target}")
-        self.pool.run(call, json.dumps(value).encode(), job_options)
+        self.pool.run(call, json.dumps(value).encode(), options or JobOptions())
         return token
+
+    async def make_quick(self) -> None:
+        """Let the worker have quick jobs until others may lie ready behind the one it runs."""
+        for _ in range(12):
+            await self.end("echo")
+
+    def settled(self, token: Token) -> bool:
+        """Whether an attempt has ended or was taken back."""
+        return token in self.endings or token in self.recalled
 
     async def ending(self, token: Token) -> Ending:
         async with asyncio.timeout(WAIT_SECONDS):

@@ -17,7 +17,7 @@ from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
-from mcp_queue_plugin.workers import protocol
+from mcp_queue_plugin.workers import protocol, results
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import Run, Setup
 
@@ -53,8 +53,8 @@ class ModestRunner(FunctionRunner):
     """Works where a frame carries next to nothing."""
 
     def run(self, call: Run, params: bytes, context: JobContext, loop: JobLoop) -> Ending:
-        sys.modules["__main__"].PAYLOAD_MAX_BYTES = 100  # type: ignore[attr-defined]
         protocol.PAYLOAD_MAX_BYTES = 100
+        vars(results)["PAYLOAD_MAX_BYTES"] = 100
         return super().run(call, params, context, loop)
 
 

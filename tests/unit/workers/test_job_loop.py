@@ -15,6 +15,12 @@ from mcp_queue_plugin.workers.jobloop import JobLoop
 TOKEN = Token(1, 1)
 
 
+def control_over(endpoint: socket.socket) -> Control:
+    writing, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    writing.close()
+    return Control(endpoint, inbox)
+
+
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
@@ -25,7 +31,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_a_coroutine_is_cancelled_when_the_engine_goes_away(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
-    control = Control(theirs)
+    control = control_over(theirs)
     loop = JobLoop(control)
     loop.begin(TOKEN)
     assert control.stop_requested(TOKEN) is False
@@ -44,13 +50,13 @@ def test_a_coroutine_is_cancelled_when_the_engine_goes_away(ends: tuple[socket.s
 def test_a_socket_that_the_job_has_closed_is_an_engine_that_has_gone(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    control = Control(ends[1])
+    control = control_over(ends[1])
     ends[1].close()
     assert control.stop_requested(TOKEN) is True
 
 
 def test_a_look_waits_for_nobody_who_is_reading(ends: tuple[socket.socket, socket.socket]) -> None:
-    control = Control(ends[1])
+    control = control_over(ends[1])
     with control._receiving:
         control.poll()
     assert control.closed is False

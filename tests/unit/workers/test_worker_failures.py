@@ -106,11 +106,14 @@ async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
         assert harness.broken == []
 
 
-async def test_a_job_given_to_a_worker_that_has_just_died_has_crashed() -> None:
+async def test_a_job_given_to_a_worker_that_has_just_died_is_taken_back() -> None:
     async with running() as harness:
         kill_and_wait(await harness.result("pid"))
-        assert (await harness.end("echo")).kind is EndingKind.CRASHED
+        token = await harness.start("echo")
+        await until(lambda: harness.recalled)
+        assert harness.recalled == [token]
         assert await harness.result("echo", 1) == 1
+        assert harness.pool.statistics().crashed_total == 1
 
 
 async def test_an_idle_worker_that_speaks_out_of_turn_is_replaced(tmp_path: Path) -> None:
@@ -166,6 +169,7 @@ async def test_a_program_that_cannot_be_started_is_told() -> None:
 
 READY = """
 import os, socket, sys, time
+inbox = socket.socket(fileno=int(sys.argv[2]))
 socket = socket.socket(fileno=int(sys.argv[1]))
 def send(kind, header, payload=b""):
     socket.send(len(payload).to_bytes(4, "big") + len(header).to_bytes(2, "big") + bytes([kind]) + header + payload)
@@ -214,7 +218,7 @@ async def test_a_worker_that_ignores_its_retirement_is_ended(tmp_path: Path, mon
 
 async def test_frames_of_another_attempt_are_dropped(tmp_path: Path) -> None:
     code = READY + (
-        "socket.recv(65536)\n"
+        "inbox.recv(65536)\n"
         'for token in (b\'{"uid":7,"attempt":1}\', b\'{"uid":1,"attempt":1}\'):\n'
         '    send(18, b\'{"token":%b,"changes":{"progress":%d}}\' % (token, len(token)))\n'
         '    send(19, b\'{"token":%b,"kind":"completed","has_result":true}\' % token, token)\n'
@@ -228,18 +232,19 @@ async def test_frames_of_another_attempt_are_dropped(tmp_path: Path) -> None:
 
 async def test_a_result_sent_just_before_death_counts(tmp_path: Path) -> None:
     code = READY + (
-        "socket.recv(65536); print('worked')\n"
-        'send(19, b\'{"token":{"uid":1,"attempt":1},"kind":"completed","has_result":true}\', b"1")\n'
-        "sys.stdout.flush(); os._exit(1)"
+        "inbox.recv(65536); print('worked', flush=True)\n"
+        'send(19, b\'{"token":{"uid":1,"attempt":1},"kind":"completed","has_result":true,"unread":true}\', b"1")\n'
+        "os._exit(1)"
     )
     async with fake(tmp_path, code) as harness:
         token = await harness.start("echo")
         assert (await harness.ending(token)).result == b"1"
+        assert harness.text(token) == "worked\n"
 
 
 async def test_a_large_result_sent_just_before_death_arrives_whole(tmp_path: Path) -> None:
     code = READY + (
-        "socket.recv(65536)\n"
+        "inbox.recv(65536)\n"
         'send(19, b\'{"token":{"uid":1,"attempt":1},"kind":"completed","has_result":true}\', b"x" * 150_000)\n'
         "os._exit(1)"
     )
@@ -283,11 +288,12 @@ async def test_workers_die_with_the_process_that_started_them(tmp_path: Path) ->
 
 
 async def test_a_worker_whose_engine_never_speaks_ends_quietly() -> None:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        worker = await asyncio.create_subprocess_exec(
-            *WORKER_COMMAND, str(theirs.fileno()), pass_fds=(theirs.fileno(),)
-        )
+    ours, control = socket.socketpair()
+    writing, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with control, inbox:
+        descriptors = control.fileno(), inbox.fileno()
+        worker = await asyncio.create_subprocess_exec(*WORKER_COMMAND, *map(str, descriptors), pass_fds=descriptors)
     ours.close()
+    writing.close()
     assert await worker.wait() == 0
     assert worker.pid not in living_children()
