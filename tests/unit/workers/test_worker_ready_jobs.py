@@ -1,4 +1,4 @@
-"""Jobs that lie ready in a quick worker: they begin without a pause, and are taken back when they would have to wait."""
+"""Jobs that lie ready in a quick worker: they begin without a pause, and are taken back if they had to wait."""
 
 from __future__ import annotations
 
