@@ -63,6 +63,7 @@ class _Attempts:
         self._alarms = Alarms()
         self._surroundings = Surroundings(lasting_threads)
         self._limits = ProcessLimits()
+        self._precedence = limits.Precedence()
         self._unread = False
 
     def serve(self) -> int:
@@ -72,6 +73,7 @@ class _Attempts:
             if frame.kind != Kind.RUN:
                 break
             call = decode(frame.header, Run)
+            self._precedence.wait_for_turn(call.ahead)
             if call.ahead and self._unread:
                 self._control.wait_for(Kind.PROCEED)
             fit = self._run(call, frame.payload)

@@ -36,6 +36,25 @@ def be_killed_first() -> None:
             _OOM_FILE.write_text(str(OOM_SCORE_ADJUSTMENT))
 
 
+class Precedence:
+    """Whether this process, when it is woken, interrupts who has woken it, or waits for its turn.
+
+    It gets as much of the processor in either case (sched(7), SCHED_OTHER and SCHED_BATCH).
+    """
+
+    def __init__(self) -> None:
+        """It interrupts, as processes do."""
+        self._policy = os.SCHED_OTHER
+
+    def wait_for_turn(self, waits: bool) -> None:
+        """Wait when there is more to do than one job: whoever has brought it is about to bring the next."""
+        policy = os.SCHED_BATCH if waits else os.SCHED_OTHER
+        if policy != self._policy:
+            self._policy = policy
+            with suppress(OSError):
+                os.sched_setscheduler(0, policy, os.sched_param(0))
+
+
 class ProcessLimits:
     """The resource limits that matter and the niceness, as they are when the worker is set up."""
 
