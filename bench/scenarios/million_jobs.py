@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,8 @@ async def measure(folder: Path, seconds: float) -> Figures:
     begin = time.perf_counter()
     fill(full)
     filled_seconds = time.perf_counter() - begin
+    # What the filling has left to be written is no part of what comes now.
+    os.sync()
     async with manager_running(empty, WORKERS) as system:
         jobs = await calibrated_jobs(system, NOOP, seconds, CLIENTS)
         empty_rate = await _best_rate(system, jobs)

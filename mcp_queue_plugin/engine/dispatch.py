@@ -49,10 +49,12 @@ class _Given(NamedTuple):
 class Dispatcher:
     """Keeps every free worker busy as long as a queue can start a job.
 
-    A job starts as soon as a worker is free, and its claim joins the next group: if the engine dies in between, the job
-    is still queued and runs again, as one that was claimed would. A job that must never run twice (``on_interrupt``
-    is ``fail``) starts after its claim is committed, and so does one whose stop is being committed: what is answered as
-    stopped does not run. One that is evicted at the moment of its start has run for nothing, and is ended at once.
+    A job begins as soon as a worker is free, and its claim joins the next group: if the engine dies in between, the job
+    is still queued and runs again, as one that was claimed would. Where jobs are quick, the next ones lie ready in the
+    workers; they are queued, and whatever is to happen to one takes it back first, until it begins. A job that must
+    never run twice (``on_interrupt`` is ``fail``) begins after its claim is committed, and so does one whose stop is
+    being committed: what is answered as stopped does not run. One that is evicted at the moment of its beginning has
+    run for nothing, and is ended at once.
     """
 
     def __init__(
@@ -145,14 +147,9 @@ class Dispatcher:
         """Make the worker of a job that is ``stopping`` let go, by force after the grace time."""
         self._pool.stop(job.token, job.options.stop_grace_seconds if grace_seconds is None else grace_seconds)
 
-    def recall(self, job_id: str) -> None:
-        """Take a job back that lies ready in a worker: what happens to it next is not to race with its beginning."""
-        for token in [token for token, given in self._given.items() if given.job.job_id == job_id]:
-            self._pool.recall(token)
-
-    def recall_queue(self, name: str) -> None:
-        """Take all jobs of a queue back that lie ready in workers."""
-        for token in [token for token, given in self._given.items() if given.job.options.queue == name]:
+    def recall(self, concerns: Callable[[Job], bool]) -> None:
+        """Take those jobs back that lie ready: what is to happen to them must not race with their beginning."""
+        for token in [token for token, given in self._given.items() if concerns(given.job)]:
             self._pool.recall(token)
 
     async def close(self, timeout_seconds: float) -> None:
@@ -183,7 +180,7 @@ class Dispatcher:
             if given is None:
                 self._finish(token, Ending(kind=EndingKind.RECALLED), Changes())
                 continue
-            del self._claims[token.uid]
+            self._claim_is_over(token)
             self._forget(token)
             self._lanes.put_back(given.job, given.params)
         # On the next turn: whoever has recalled them is not done yet.
@@ -227,6 +224,7 @@ class Dispatcher:
         token = Token(job.uid, job.attempt + 1)
         self._claims[job.uid] = token
         self._running[token] = lane
+        lane.running.add(token)
         if self._has_to_be_claimed_first(job):
             self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
@@ -243,9 +241,14 @@ class Dispatcher:
         reach(CrashPoint.RUN_SENT)
 
     def _on_claimed(self, token: Token, outcome: Outcome | QueueError) -> None:
-        del self._claims[token.uid]
+        self._claim_is_over(token)
         if not isinstance(outcome, Applied):
             self._void(token)
+
+    def _claim_is_over(self, token: Token) -> None:
+        # The attempt may have ended in the same commit, and the next have begun before this is told.
+        if self._claims.get(token.uid) == token:
+            del self._claims[token.uid]
 
     def _void(self, token: Token) -> None:
         """Forget an attempt that was never claimed, and what it does: another one may come to have its token."""
@@ -256,10 +259,10 @@ class Dispatcher:
             self.dispatch()
 
     def _forget(self, token: Token) -> None:
-        self._running.pop(token).running.discard(token.uid)
+        self._running.pop(token).running.discard(token)
 
     def _on_claimed_first(self, job: Job, params: bytes, token: Token, outcome: Outcome | QueueError) -> None:
-        del self._claims[token.uid]
+        self._claim_is_over(token)
         self._reserved.remove(job.options.isolation)
         if not isinstance(outcome, Applied):
             self._void(token)
@@ -272,7 +275,7 @@ class Dispatcher:
         gathered, log = self._reports.end(token)
         lane = self._running.pop(token)
         if not lane.rule.paced:
-            lane.running.discard(token.uid)
+            lane.running.discard(token)
         finish = Finish(token=token, ending=ending, jitter=_jitter(), changes=merged(gathered, changes), log=log)
         self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
 
@@ -282,7 +285,7 @@ class Dispatcher:
             lane.on_ended(outcome.queue, time.monotonic())
         if lane.rule.paced:
             # Only now is it known how long the queue has to wait.
-            lane.running.discard(finish.token.uid)
+            lane.running.discard(finish.token)
             self.dispatch()
 
     def _wait_for_opening(self, now: float) -> None:

@@ -56,8 +56,14 @@ class Engine:
         self._committer = Committer(store, on_committed=self._on_committed, on_change=self._on_change)
         self._adopted = AdoptedJobs(events, self._committer.submit)
         claims: dict[int, Token] = {}
+
+        def is_claimed(job: Job) -> bool:
+            # One of an earlier attempt may not have been told of yet, though the job is queued again.
+            token = claims.get(job.uid)
+            return token is not None and token.attempt > job.attempt
+
         leaving: Counter[str] = Counter()
-        self._lanes = Lanes(store, options.queues, slots=options.max_concurrent_jobs, is_claimed=claims.__contains__)
+        self._lanes = Lanes(store, options.queues, slots=options.max_concurrent_jobs, is_claimed=is_claimed)
         self._dispatcher = Dispatcher(
             self._committer,
             self._lanes,
@@ -155,7 +161,7 @@ class Engine:
         await self._committer.committed(SetQueue(name, paused))
         self._lanes.of(name).on_paused(paused=paused)
         if paused:
-            self._dispatcher.recall_queue(name)
+            self._dispatcher.recall(lambda job: job.options.queue == name)
         self._dispatcher.dispatch()
         return next(report for report in await self._queue_reports() if report.name == name)
 

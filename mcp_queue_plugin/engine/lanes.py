@@ -13,7 +13,7 @@ import msgspec
 
 from mcp_queue_plugin.engine.lookahead import Lookahead, Queued
 from mcp_queue_plugin.model.estimate import Outlook
-from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.job import Job, Token
 from mcp_queue_plugin.model.queues import QueueRule, QueueState, free_slots, opens_in_seconds
 from mcp_queue_plugin.model.scaling import Demand
 from mcp_queue_plugin.model.states import State
@@ -29,12 +29,12 @@ _replace = msgspec.structs.replace
 class Lane:
     """One named queue."""
 
-    def __init__(self, name: str, rule: QueueRule, store: JobStore, is_claimed: Callable[[int], bool]) -> None:
+    def __init__(self, name: str, rule: QueueRule, store: JobStore, is_claimed: Callable[[Job], bool]) -> None:
         """A queue in which nothing has happened yet."""
         self.rule = rule
         self.state = QueueState(name=name)
-        self.running: set[int] = set()
-        """The uids of its jobs that have begun and not let go of their slot."""
+        self.running: set[Token] = set()
+        """The attempts that have been given a slot and not let go of it."""
         depth = LOOKAHEAD_JOBS if rule.max_concurrent_jobs is None else min(LOOKAHEAD_JOBS, rule.max_concurrent_jobs)
         self.waiting = Lookahead(store, queue=name, depth=depth, is_claimed=is_claimed)
 
@@ -58,10 +58,8 @@ class Lane:
         return self.waiting.first(self._warm_among(now, fresh))
 
     def take(self, now: float, *, fresh: bool) -> Queued:
-        """The job that is ``first``, which takes a slot; there must be one."""
-        queued = self.waiting.take(self._warm_among(now, fresh))
-        self.running.add(queued[0].uid)
-        return queued
+        """The job that is ``first``, which waits no more; there must be one."""
+        return self.waiting.take(self._warm_among(now, fresh))
 
     def on_ended(self, state: QueueState, now: float) -> None:
         """Take over the ``state`` that the end of an attempt has left it in."""
@@ -80,9 +78,12 @@ class Lanes:
     """All queues: those of the configuration, and those that jobs of an earlier one still wait in."""
 
     def __init__(
-        self, store: JobStore, rules: Mapping[str, QueueRule], *, slots: int, is_claimed: Callable[[int], bool]
+        self, store: JobStore, rules: Mapping[str, QueueRule], *, slots: int, is_claimed: Callable[[Job], bool]
     ) -> None:
-        """Queues with these ``rules``, which share ``slots``; ``is_claimed`` knows the claims under way by uid."""
+        """Queues with these ``rules``, which share ``slots``.
+
+        ``is_claimed`` knows the jobs whose next attempt is given to a worker.
+        """
         self._store = store
         self._rules = rules
         self._slots = slots

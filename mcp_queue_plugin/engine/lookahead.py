@@ -23,8 +23,8 @@ class Lookahead:
     read: a hint can come twice, but never be missed.
     """
 
-    def __init__(self, store: JobStore, *, queue: str, depth: int, is_claimed: Callable[[int], bool]) -> None:
-        """Read up to ``depth`` jobs ahead; ``is_claimed`` knows the uids whose claim is not committed yet."""
+    def __init__(self, store: JobStore, *, queue: str, depth: int, is_claimed: Callable[[Job], bool]) -> None:
+        """Read up to ``depth`` jobs ahead; ``is_claimed`` knows the jobs whose next attempt is given to a worker."""
         self._store = store
         self._queue = queue
         self._depth = depth
@@ -73,7 +73,7 @@ class Lookahead:
         finally:
             self._reading = False
         for job, params in found:
-            if not self._is_claimed(job.uid):
+            if not self._is_claimed(job):
                 self._keep(job, params)
         self._may_be_more = self._may_be_more or len(found) == limit
 
@@ -106,6 +106,9 @@ class Lookahead:
         """Take note of a committed change of a job of this queue; ``params`` are told of a new one."""
         if job.state is not State.QUEUED:
             self._forget(job.uid)
+            return
+        if self._is_claimed(job):
+            # It was read, and taken, between its commit and this news of it.
             return
         is_last = not self._jobs or next(reversed(self._jobs.values()))[0].place < job.place
         knows_all = not self._may_be_more and not self._reading and len(self._jobs) < self._depth

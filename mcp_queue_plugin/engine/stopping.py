@@ -58,7 +58,7 @@ class Stopping:
         """Stop or delete a job; the answer comes when it has let go, or after a while with it still ``stopping``."""
         job_id = operation.job_id
         self._leaving[job_id] += 1
-        self._dispatcher.recall(job_id)
+        self._dispatcher.recall(lambda job: job.job_id == job_id)
 
         def on_outcome(outcome: Outcome | QueueError) -> None:
             self._leaving[job_id] -= 1

@@ -96,3 +96,16 @@ async def test_what_is_put_back_stands_where_it_stood(store: CountingStore, look
         lookahead.put_back(job, params)
     assert [lookahead.take()[0].job_id for _ in "abcd"] == ["a", "b", "c", "d"]
     assert store.reads == 1
+
+
+async def test_news_of_a_job_that_was_read_and_taken_meanwhile_does_not_bring_it_back(store: CountingStore) -> None:
+    await store.open()
+    claimed: list[Job] = []
+    lookahead = Lookahead(store, queue="default", depth=DEPTH, is_claimed=claimed.__contains__)
+    await lookahead.read(0)
+    job = await applied(store, add("a", params=b"a"))
+    await lookahead.read(0)
+    assert lookahead.take()[0] == job
+    claimed.append(job)
+    lookahead.on_change(job, b"a")
+    assert not lookahead.may_have_jobs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.memory import MemoryStore
 from tests.unit.engine.harness import Host, hosting
 from tests.unit.engine.queueing import ends
-from tests.unit.engine.races import left_behind
-from tests.unit.workers.harness import until
+from tests.unit.engine.races import left_behind, racetrack
+from tests.unit.workers.harness import halt, until
 
 TRIES = 50
 
@@ -165,3 +167,23 @@ async def test_a_job_that_is_taken_back_goes_before_those_that_came_later(host: 
     scene.release.touch()
     jobs = await ends(host, ["first", "second", "later"])
     assert sorted(jobs, key=lambda job: job.started_at or 0) == jobs
+
+
+@pytest.mark.parametrize("number", range(6))
+async def test_a_job_whose_worker_dies_before_it_takes_it_runs_once(tmp_path: Path, number: int) -> None:
+    runs = tmp_path / "runs"
+    async with racetrack(MemoryStore(system_clock())) as host:
+        dispatcher = host.engine._dispatcher
+        await host.submit("first")
+        await host.end("first")
+        await until(lambda: dispatcher.pool.free() >= 2)
+        for pid in dispatcher.pool.statistics().pids:
+            halt(pid)
+        await host.submit("a", "append", str(runs))
+        await asyncio.sleep(number * 0.002)
+        (has_it,) = dispatcher.pool._members.busy
+        for pid in dispatcher.pool.statistics().pids:
+            os.kill(pid, signal.SIGKILL if pid == has_it.pid else signal.SIGCONT)
+        job = (await host.end("a")).job
+        assert (job.state, job.crashes) == (State.COMPLETED, 0)
+        assert len(runs.read_text().splitlines()) == 1

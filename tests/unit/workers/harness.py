@@ -67,6 +67,12 @@ def kill_and_wait(pid: int) -> None:
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
+def halt(pid: int) -> None:
+    """Keep a child process from doing anything, until it gets SIGCONT."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
 def living_children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 

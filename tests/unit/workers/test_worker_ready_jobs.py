@@ -14,7 +14,7 @@ from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.scaling import Demand
 from mcp_queue_plugin.workers.inbox import PACKET_MAX_BYTES
-from tests.unit.workers.harness import Harness, open_descriptors, running, until
+from tests.unit.workers.harness import Harness, halt, open_descriptors, running, until
 
 
 async def feed(harness: Harness, jobs: list[tuple[str, object]]) -> dict[Token, object]:
@@ -54,12 +54,6 @@ async def test_there_is_an_end_to_what_lies_ready() -> None:
         count = len(list(itertools.takewhile(lambda _: harness.pool.free() or harness.pool.has_room, ready(harness))))
         assert 1 < count <= 16
         assert not harness.pool.has_room
-
-
-def halt(pid: int) -> None:
-    """Keep a worker from doing anything."""
-    os.kill(pid, signal.SIGSTOP)
-    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
 
 
 def ready(harness: Harness) -> itertools.chain[Token]:
