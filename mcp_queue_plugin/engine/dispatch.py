@@ -73,12 +73,7 @@ class Dispatcher:
 
         ``claims`` holds the claims by uid, and ``is_leaving`` knows the stops by public id, that are not committed yet.
         """
-        self._pool = WorkerPool(
-            max_workers=max_workers,
-            rules=rules,
-            events=self,
-            clock=clock,
-        )
+        self._pool = WorkerPool(max_workers=max_workers, rules=rules, events=self, clock=clock)
         self._max_workers = max_workers
         self._lanes = lanes
         self._claims = claims
