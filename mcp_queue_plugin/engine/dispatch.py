@@ -247,10 +247,13 @@ class Dispatcher:
 
     def _void(self, token: Token) -> None:
         """Forget an attempt that was never claimed, and what it does: another one may come to have its token."""
-        if token in self._running:
+        lane = self._running.get(token)
+        if lane is not None:
             self._forget(token)
             self._pool.abandon(token)
             self._reports.end(token)
+            # It may have been queued again meanwhile, which was no news as long as it seemed to be claimed.
+            self._lanes.read_again(lane)
             self.dispatch()
 
     def _forget(self, token: Token) -> None:

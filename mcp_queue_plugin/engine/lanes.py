@@ -146,6 +146,11 @@ class Lanes:
         lane.waiting.put_back(job, params)
         self._with_work[job.options.queue] = lane
 
+    def read_again(self, lane: Lane) -> None:
+        """Take note that jobs may wait in a queue of which nothing was told."""
+        lane.waiting.expect_more()
+        self._with_work[lane.state.name] = lane
+
     def may_start(self, now: float) -> list[Lane]:
         """The queues that may start a job now, if one waits; of some it may be unknown whether one does."""
         for name in [name for name, lane in self._with_work.items() if not lane.waiting.may_have_jobs]:

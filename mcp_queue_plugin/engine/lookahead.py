@@ -91,11 +91,18 @@ class Lookahead:
 
     def put_back(self, job: Job, params: bytes) -> None:
         """Take a job in again that was taken; it goes before all that come after it."""
+        if self._may_be_more and not self._jobs:
+            # Of those before it nothing is known: they are read together.
+            return
         self._keep(job, params)
         places = ((uid, queued[0].place) for uid, queued in self._jobs.items())
         for uid, place in sorted(places, key=itemgetter(1)):
             if place > job.place:
                 self._jobs.move_to_end(uid)
+
+    def expect_more(self) -> None:
+        """Take note that there may be jobs of which nothing was told."""
+        self._may_be_more = True
 
     def demand(self, slots: int) -> Demand:
         """What the next jobs need, as many of them as there are ``slots``."""

@@ -112,6 +112,9 @@ class Assignments:
         if len(self._attempts) and self._loop.time() - self._begun_at < HURRY_SECONDS:
             return False
         self.recall()
+        if len(self._attempts) > 1:
+            # The end of one was on its way, and others lie ready behind the next.
+            return False
         self._hurries = False
         self._process.hold_log("hurry", False)
         return True
@@ -129,7 +132,7 @@ class Assignments:
         """Kill the worker if it runs this attempt, and report nothing more of it; one not begun is taken back."""
         self.recall()
         if token == self.token:
-            self._attempts.clear()
+            self._attempts.end()
             self._letting_go.over()
             self._worker.kill()
 
@@ -185,7 +188,7 @@ class Assignments:
         self._attempts.note_pace(result.took_seconds)
         # A SIGTERM that is under way would hit the next job.
         fit = result.dirty is None and not self._letting_go.forced and not self._process.dead
-        if fit and result.unread and len(self._attempts) > 1:
+        if fit and result.unread:
             self._process.send(encode(Kind.PROCEED, None))
         self.end(ending, result.changes, fit=fit)
         if not fit and not self._process.dead:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import NamedTuple
 
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.ready_jobs import UNKNOWN, pace_after, ready_jobs
+from mcp_queue_plugin.model.ready_jobs import READY_SECONDS, UNKNOWN, pace_after, ready_jobs
 from mcp_queue_plugin.workers.protocol import Run
 
 
@@ -58,11 +58,7 @@ class Attempts:
 
         Until a few have been quick again there is no room.
         """
-        self._pace_seconds = UNKNOWN
+        self._pace_seconds = max(self._pace_seconds, READY_SECONDS)
         taken, given = set(packets), self._given
         self._given = deque(attempt for attempt in given if attempt.packet not in taken)
         return [attempt.run.token for attempt in reversed(given) if attempt.packet in taken]
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._given.clear()

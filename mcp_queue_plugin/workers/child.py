@@ -74,12 +74,12 @@ class _Attempts:
                 break
             call = decode(frame.header, Run)
             self._precedence.wait_for_turn(call.ahead)
-            if call.ahead and self._unread:
-                self._control.wait_for(Kind.PROCEED)
+            if self._unread:
+                self._control.wait_to_proceed()
             fit = self._run(call, frame.payload)
         if not fit:
-            # Nothing is sent any more: the engine has been told, and ends this process.
-            self._control.wait_for(Kind.PROCEED)
+            # The engine has been told, and ends this process.
+            self._control.wait_until_closed()
         self._loop.close()
         return 0
 

@@ -88,7 +88,8 @@ class Connection:
             return self._socket.send(data)
         except BlockingIOError:
             return 0
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
+            # The other end has closed, or we have.
             return len(data)
 
     def _write(self) -> None:

@@ -31,6 +31,7 @@ class Control:
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._stop: Stop | None = None
+        self._may_proceed = False
         self.closed = False
         """The engine has gone."""
         self.forked = False
@@ -50,7 +51,7 @@ class Control:
         return self._socket.fileno()
 
     def next_frame(self) -> Frame | None:
-        """Wait for the next frame over the control socket that is not a STOP; None when the engine has gone.
+        """Wait for the next INIT or RUN over the control socket; None when the engine has gone.
 
         Raises:
             ProtocolViolation: what came is no frame.
@@ -77,15 +78,17 @@ class Control:
             return self._run_apart(decode(frame.header, RunApart).token)
         return frame
 
-    def wait_for(self, kind: Kind) -> None:
-        """Wait for a frame of this kind over the control socket, and drop all before it, or until the engine has gone.
+    def wait_to_proceed(self) -> None:
+        """Wait for a PROCEED, or until the engine has gone.
 
         Raises:
             ProtocolViolation: what came is no frame.
 
         """
-        while (frame := self.next_frame()) and frame.kind != kind:
-            pass
+        with self._receiving:
+            while not self._may_proceed and not self.closed:
+                self._receive(0)
+        self._may_proceed = False
 
     def poll(self) -> None:
         """Take in what has arrived, without waiting. Does nothing while another thread is at it."""
@@ -120,6 +123,11 @@ class Control:
             with self._sending:
                 self._socket.sendall(frame)
 
+    def wait_until_closed(self) -> None:
+        """Wait until the engine has gone."""
+        while self.next_frame():
+            pass
+
     def _run_apart(self, token: Token) -> Frame | None:
         while (frame := self.next_frame()) and not _is_run(frame, token):
             pass
@@ -139,6 +147,8 @@ class Control:
             if frame.kind == Kind.STOP:
                 self._stop = decode(frame.header, Stop)
                 self.on_stop()
+            elif frame.kind == Kind.PROCEED:
+                self._may_proceed = True
             else:
                 self._frames.append(frame)
 

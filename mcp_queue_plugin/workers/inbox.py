@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import socket
 
-PACKET_MAX_BYTES = 8_192
-"""The size of the largest packet: as many of them as a worker may have ready fit into the smallest usual buffer."""
+PACKET_MAX_BYTES = 4_096
+"""The size of the largest packet. The kernel counts about twice as much for each."""
+
+BUFFER_BYTES = 131_072
+"""What is asked for an inbox; the kernel makes twice as much of it (socket(7), SO_SNDBUF), which is more than all the
+packets take that may lie ready."""
 
 
 class Inbox:
@@ -18,6 +22,7 @@ class Inbox:
 
     def __init__(self, writing: socket.socket, reading: socket.socket) -> None:
         """Put packets into ``writing``; ``reading`` is the worker's end."""
+        writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         self._writing = writing
         self._reading = reading
 

@@ -39,17 +39,19 @@ def be_killed_first() -> None:
 class Precedence:
     """Whether this process, when it is woken, interrupts who has woken it, or waits for its turn.
 
-    It gets as much of the processor in either case (sched(7), SCHED_OTHER and SCHED_BATCH).
+    Waiting costs it little of the processor (sched(7), SCHED_OTHER and SCHED_BATCH). Another policy, which whoever runs
+    the server has chosen, is left alone.
     """
 
     def __init__(self) -> None:
         """It interrupts, as processes do."""
-        self._policy = os.SCHED_OTHER
+        self._policy = os.sched_getscheduler(0)
+        self._may_change = self._policy == os.SCHED_OTHER
 
     def wait_for_turn(self, waits: bool) -> None:
         """Wait when there is more to do than one job: whoever has brought it is about to bring the next."""
         policy = os.SCHED_BATCH if waits else os.SCHED_OTHER
-        if policy != self._policy:
+        if policy != self._policy and self._may_change:
             self._policy = policy
             with suppress(OSError):
                 os.sched_setscheduler(0, policy, os.sched_param(0))

@@ -183,9 +183,9 @@ class WorkerPool:
         """
         self._starter.close()
         self._scaler.close()
-        self._hurry.cancel()
         self._dismiss_free_workers()
         await self._wait_until_gone(timeout_seconds)
+        self._hurry.cancel()
         left = list(self._members.attempts)
         for token in left:
             self.abandon(token)

@@ -182,12 +182,14 @@ class Worker:
         assignments.on_death()
         if assignments.asked_to_stop:
             assignments.end(Ending(kind=EndingKind.STOPPED), _NOTHING, fit=False)
-            return
+            if not len(assignments):
+                return
         if self.state is WorkerState.LEAVING and self._reason is None:
             return
         text = f"the worker (pid {self.pid}) {self._reason or describe_exit(returncode)}"
         tail = self._process.error_tail
-        if len(assignments):
+        while len(assignments):
+            # More than one only if what it sent could not be read to its end.
             error = ErrorInfo(type="WorkerCrashed", message=text, traceback_tail=tail or None)
             assignments.end(Ending(kind=EndingKind.CRASHED, error=error), _NOTHING, fit=False)
         if self.jobs_done:

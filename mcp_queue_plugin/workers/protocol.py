@@ -145,8 +145,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RUN: one attempt. The payload is the parameters, a JSON document.
 
-    Of an attempt that was sent ``ahead``, while the worker had another, the worker does not know whether what that one
-    wrote was read before.
+    It was sent ``ahead`` if the worker had another then.
     """
 
     token: Token
@@ -198,8 +197,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RESULT: the attempt's end. The payload is the result document, if ``has_result``.
 
     The attempt ``took_seconds``. With ``unread`` there is something in the pipes that it wrote, and the worker begins
-    none that was sent ahead before a PROCEED says that it was read. ``dirty`` says what the job left behind; a dirty
-    worker takes no other.
+    no other before a PROCEED says that it was read. ``dirty`` says what the job left behind; a dirty worker takes no
+    other.
     """
 
     token: Token

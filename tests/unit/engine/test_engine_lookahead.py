@@ -109,3 +109,16 @@ async def test_news_of_a_job_that_was_read_and_taken_meanwhile_does_not_bring_it
     claimed.append(job)
     lookahead.on_change(job, b"a")
     assert not lookahead.may_have_jobs
+
+
+async def test_a_job_put_back_into_a_queue_of_which_nothing_is_known_is_read_in_its_place(
+    store: CountingStore, lookahead: Lookahead
+) -> None:
+    await queue(store, lookahead, "a")
+    taken = lookahead.take()
+    urgent = await applied(store, add("urgent", options=JobOptions(priority=9), params=b"urgent"))
+    lookahead.expect_more()
+    lookahead.put_back(*taken)
+    assert lookahead.wants_more
+    await lookahead.read(0)
+    assert [lookahead.take()[0].job_id for _ in range(2)] == [urgent.job_id, "a"]

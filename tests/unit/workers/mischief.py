@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from mcp_queue_plugin.context import current_job
 from mcp_queue_plugin.errors import NotInJob
+from mcp_queue_plugin.workers.protocol import PREFIX, Kind
 from tests.unit.workers.jobs import descriptors
 
 NOBODY = 65_534
@@ -113,6 +114,14 @@ def close_kept_descriptors(_: None) -> None:
 def write_rubbish(_: None) -> None:
     write_to_sockets(b"\xff" * 64)
     time.sleep(3600)
+
+
+def write_rubbish_and_return(_: None) -> None:
+    write_to_sockets(b"\xff" * 64)
+
+
+def write_half_a_frame_and_return(_: None) -> None:
+    write_to_sockets(PREFIX.pack(100_000, 0, Kind.PROGRESS) + b"half")
 
 
 def write_to_sockets(data: bytes) -> None:
