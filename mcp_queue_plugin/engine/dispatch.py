@@ -7,12 +7,12 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
+from mcp_queue_plugin.engine.lookahead import Queued
 from mcp_queue_plugin.engine.read_ahead import ReadAhead
 from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.errors import QueueError, WorkerStartFailed
@@ -39,11 +39,6 @@ logger = logging.getLogger(__name__)
 _jitter = random.Random().random  # noqa: S311 (it spreads retries and guards nothing)
 
 RELEASED = Ending(kind=EndingKind.RELEASED)
-
-
-class _Given(NamedTuple):
-    job: Job
-    params: bytes
 
 
 class Dispatcher:
@@ -81,7 +76,7 @@ class Dispatcher:
         self._clock = clock
         self._running: dict[Token, Lane] = {}
         """The queues of the attempts under way."""
-        self._given: dict[Token, _Given] = {}
+        self._given: dict[Token, Queued] = {}
         """The attempts that workers have and have not begun."""
         self._reserved: list[Isolation] = []
         """The isolation of each job that begins, on a worker that is free now, once its claim is committed."""
@@ -144,7 +139,7 @@ class Dispatcher:
 
     def recall(self, concerns: Callable[[Job], bool]) -> None:
         """Take those jobs back that lie ready: what is to happen to them must not race with their beginning."""
-        for token in [token for token, given in self._given.items() if concerns(given.job)]:
+        for token in [token for token, (job, _) in self._given.items() if concerns(job)]:
             self._pool.recall(token)
 
     async def close(self, timeout_seconds: float) -> None:
@@ -177,7 +172,7 @@ class Dispatcher:
                 continue
             self._claim_is_over(token)
             self._forget(token)
-            self._lanes.put_back(given.job, given.params)
+            self._lanes.put_back(*given)
         # On the next turn: whoever has recalled them is not done yet.
         asyncio.get_running_loop().call_soon(self.dispatch)
 
@@ -224,7 +219,7 @@ class Dispatcher:
             self._reserved.append(job.options.isolation)
             self._committer.submit(Claim(token), lambda outcome: self._on_claimed_first(job, params, token, outcome))
             return
-        self._given[token] = _Given(job, params)
+        self._given[token] = (job, params)
         self._run(job, params, token)
 
     def _has_to_be_claimed_first(self, job: Job) -> bool:

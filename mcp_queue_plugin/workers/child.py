@@ -64,7 +64,6 @@ class _Attempts:
         self._surroundings = Surroundings(lasting_threads)
         self._limits = ProcessLimits()
         self._precedence = limits.Precedence()
-        self._unread = False
 
     def serve(self) -> int:
         """Run what comes until the engine says to go, or is gone. Answers the exit code."""
@@ -74,8 +73,6 @@ class _Attempts:
                 break
             call = decode(frame.header, Run)
             self._precedence.wait_for_turn(call.ahead)
-            if self._unread:
-                self._control.wait_to_proceed()
             fit = self._run(call, frame.payload)
         if not fit:
             # The engine has been told, and ends this process.
@@ -84,6 +81,7 @@ class _Attempts:
         return 0
 
     def _run(self, call: Run, params: bytes) -> bool:
+        """Run one attempt; answers whether this process is fit for another."""
         reach(CrashPoint.JOB_RECEIVED)
         began = time.perf_counter()
         reporter = AttemptReporter(call.token, self._control, self._alarms)
@@ -96,11 +94,14 @@ class _Attempts:
         reach(CrashPoint.JOB_RETURNED)
         dirty = self._clean_up()
         enter_job(None)
-        self._unread = self._streams.unread()
-        facts = AttemptFacts(dirty, time.perf_counter() - began, self._unread)
+        facts = AttemptFacts(dirty, time.perf_counter() - began, self._streams.unread())
         self._control.send(result_frame(call.token, ending, reporter.close(), facts))
         reach(CrashPoint.RESULT_SENT)
-        return dirty is None
+        if dirty is not None:
+            return False
+        if facts.unread:
+            self._control.wait_to_proceed()
+        return True
 
     def _ending_of(self, call: Run, params: bytes, context: JobContext) -> Ending:
         try:

@@ -56,7 +56,7 @@ class Scene:
 
     @property
     def ready(self) -> list[str]:
-        return [given.job.job_id for given in self.host.engine._dispatcher._given.values()]
+        return [job.job_id for job, _ in self.host.engine._dispatcher._given.values()]
 
     def has_run(self) -> int:
         return len(self.runs.read_text().splitlines()) if self.runs.exists() else 0
