@@ -64,6 +64,7 @@ class QueuePlugin:
         import_modules(plugin.settings)
         server.use_manager_class(QueueManagerIntegration)
         server.replace_queue_commands(dict(QUEUE_COMMANDS))
+        server.keep_no_request_filters()
         http_errors.install(app)
         app.state.queue_plugin = plugin
         plugin._tell_adapter()

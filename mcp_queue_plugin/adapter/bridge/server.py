@@ -14,6 +14,7 @@ from mcp_proxy_adapter.commands.queue import QUEUE_COMMAND_CLASSES, job_params
 from mcp_proxy_adapter.core.config import config as config_module
 from mcp_proxy_adapter.core.config.simple_config_validator import SimpleConfigValidator
 from mcp_proxy_adapter.core.errors import CommandError, ValidationError
+from mcp_proxy_adapter.core.logging import RequestContextFilter, get_global_logger
 from mcp_proxy_adapter.integrations import queuemgr_integration
 from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
 
@@ -66,6 +67,21 @@ def replace_queue_commands(commands: dict[str, type]) -> None:
         current = registered.get(name)
         if current is None or current in adapters_own:
             registry.register(command, "custom")
+
+
+class _LastingFilters(list[Any]):
+    """A logger's filters, but for those that the adapter adds with every request and never takes away."""
+
+    def append(self, added: object) -> None:
+        """Keep ``added``, unless it is one of a request: such a filter lets everything through and changes nothing."""
+        if not isinstance(added, RequestContextFilter):
+            super().append(added)
+
+
+def keep_no_request_filters() -> None:
+    """Let no request leave a filter at the adapter's logger: each one after it would look at all of them."""
+    adapters_logger = get_global_logger()
+    adapters_logger.filters = _LastingFilters(adapters_logger.filters)
 
 
 def validate_command(name: str, params: dict[str, Any]) -> None:

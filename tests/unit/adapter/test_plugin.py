@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 # The adapter keeps commands, signal handlers and the queue for the whole process, so the application gets its own.
 APPLICATION = """
-import asyncio, json, sys
+import asyncio, json, logging, sys
 
 from mcp_proxy_adapter.api.app import create_app
 from mcp_proxy_adapter.api.handlers import execute_command
@@ -32,7 +32,7 @@ async def answers(app):
         yield "manager", type(_peek_global_queue_manager()).__module__
         for name, params in json.load(sys.stdin).items():
             try:
-                yield name, await execute_command(name, params)
+                yield name, await execute_command(name, params, request_id="1")
             except MicroserviceError as error:
                 yield name, {"success": False, "error": {"code": error.code, "data": error.data}}
 
@@ -42,7 +42,11 @@ async def said(app):
 config = json.loads(sys.argv[1])
 app = create_app(app_config=config)
 QueuePlugin.install(app, config)
-print(json.dumps({"config": config, "answers": asyncio.run(said(app))}))
+adapters_logger = logging.getLogger("mcp_proxy_adapter")
+adapters_logger.addFilter(logging.Filter())
+answers = asyncio.run(said(app))
+filters = [type(kept).__name__ for kept in adapters_logger.filters]
+print(json.dumps({"config": config, "answers": answers, "filters": filters}))
 """
 
 JOB_COMMANDS = {
@@ -108,6 +112,11 @@ def test_a_variable_can_enable_what_the_file_has_disabled(tmp_path: Path) -> Non
     assert said["config"]["queue_manager"]["max_concurrent_jobs"] == 1
     assert said["answers"]["manager"] == "mcp_queue_plugin.adapter.integration"
     assert said["answers"]["queue_health"]["data"]["max_concurrent_jobs"] == 1
+
+
+def test_no_request_leaves_a_filter_at_the_adapters_logger(tmp_path: Path) -> None:
+    said = run_application(tmp_path, {}, {"queue_health": {}, "queue_list_jobs": {}})
+    assert said["filters"] == ["Filter"]
 
 
 def test_the_adapters_check_sees_the_settings_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
