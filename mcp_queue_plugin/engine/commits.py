@@ -27,12 +27,14 @@ from mcp_queue_plugin.store.protocol import OPERATIONS_PER_TURN, JobStore
 
 RETRY_FIRST_SECONDS = 0.1
 RETRY_MAX_SECONDS = 5.0
-PATIENCE_SECONDS = 0.005
+
+PATIENCE_SECONDS = 0.006
+"""So long a patient operation waits for others that begin a group."""
 
 CROWDED_OPERATIONS = 8
-CROWDED_INTERVAL_SECONDS = 0.006
-"""After a group of more than so many operations the next begins so long after it: a transaction costs the same for few
-and for many, and where so much is going on, what it would save a caller is little beside what it costs all others."""
+"""After a group of more operations than these, what attempts have done is patient for a while; after one of more
+requests than these, the next group begins that while later, whatever comes. A transaction costs the same for few and
+for many, and where so much is going on, what it would save a caller is little beside what it costs all others."""
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,8 @@ class Committer:
         self._retry_seconds = RETRY_FIRST_SECONDS
         self._not_before = 0.0
         """Before this time of the loop no group begins."""
+        self._crowded_until = 0.0
+        """Before this time of the loop what attempts have done is patient."""
         self._held = False
         self._closing = False
         self._retry_timer: asyncio.TimerHandle | None = None
@@ -106,13 +110,14 @@ class Committer:
         A ``patient`` one begins no group of its own for some milliseconds: it goes along with the next that must.
         """
         self._entries.append(_Entry(operation, callback))
-        if patient:
-            self._idle.clear()
-            if self._patience is None:
-                self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._end_patience)
-            return
+        loop = asyncio.get_running_loop()
         if not isinstance(operation, _OF_ATTEMPTS):
             self._held = False
+        elif patient or loop.time() < self._crowded_until:
+            self._idle.clear()
+            if self._patience is None:
+                self._patience = loop.call_later(PATIENCE_SECONDS, self._end_patience)
+            return
         self._begin()
 
     async def committed(self, operation: Operation) -> Outcome:
@@ -159,7 +164,10 @@ class Committer:
                 return
             self._wake.clear()
             if len(self._entries) > CROWDED_OPERATIONS:
-                self._not_before = loop.time() + CROWDED_INTERVAL_SECONDS
+                self._crowded_until = loop.time() + PATIENCE_SECONDS
+                requests = sum(not isinstance(entry.operation, _OF_ATTEMPTS) for entry in self._entries)
+                if requests > CROWDED_OPERATIONS:
+                    self._not_before = self._crowded_until
             if (self._entries or self.failure is not None) and not self._held:
                 await self._commit()
             if not self._entries:

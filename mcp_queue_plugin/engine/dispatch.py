@@ -208,7 +208,9 @@ class Dispatcher:
             return None
         lane = next_of(lanes, now, fresh=False)
         job = None if lane is None else lane.first(now, fresh=False)
-        return None if job is None or lane is None or self._has_to_be_claimed_first(job) else (lane, False)
+        if job is None or lane is None or lane.rule.paced or self._has_to_be_claimed_first(job):
+            return None
+        return lane, False
 
     def _begin(self, lane: Lane, job: Job, params: bytes) -> None:
         token = Token(job.uid, job.attempt + 1)
@@ -267,7 +269,9 @@ class Dispatcher:
     def _finish(self, token: Token, ending: Ending, changes: Changes) -> None:
         gathered, log = self._reports.end(token)
         lane = self._running.pop(token)
-        if not lane.rule.paced:
+        if lane.rule.paced:
+            lane.ending.add(token)
+        else:
             lane.running.discard(token)
         finish = Finish(token=token, ending=ending, jitter=_jitter(), changes=merged(gathered, changes), log=log)
         self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
@@ -278,6 +282,7 @@ class Dispatcher:
             lane.on_ended(outcome.queue, time.monotonic())
         if lane.rule.paced:
             # Only now is it known how long the queue has to wait.
+            lane.ending.discard(finish.token)
             lane.running.discard(finish.token)
             self.dispatch()
 

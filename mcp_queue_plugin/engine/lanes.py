@@ -35,12 +35,14 @@ class Lane:
         self.state = QueueState(name=name)
         self.running: set[Token] = set()
         """The attempts that have been given a slot and not let go of it."""
+        self.ending: set[Token] = set()
+        """Of a queue that waits after its last job, the attempts whose end is not committed yet: none starts now."""
         depth = LOOKAHEAD_JOBS if rule.max_concurrent_jobs is None else min(LOOKAHEAD_JOBS, rule.max_concurrent_jobs)
         self.waiting = Lookahead(store, queue=name, depth=depth, is_claimed=is_claimed)
 
     def free_slots(self, now: float) -> int:
         """How many of its jobs may start now."""
-        return free_slots(self.rule, self.state, len(self.running), now)
+        return 0 if self.ending else free_slots(self.rule, self.state, len(self.running), now)
 
     def opens_in_seconds(self, now: float) -> float:
         """How long it still waits after its last job."""

@@ -49,7 +49,8 @@ class Scheduler:
         """
         due_at = await self._store.next_due()
         if due_at is not None:
-            self._look_in(due_at - self._clock())
+            # By the clock as it was when the store was asked last, too: it may have been set back since.
+            self._look_in(due_at - max(self._clock(), time.monotonic() + self._clock_ahead))
 
     def close(self) -> None:
         """Take no more notice of the time."""

@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from mcp_queue_plugin.engine.tasks import spawn
+from mcp_queue_plugin.engine.timed import Scheduler
+from mcp_queue_plugin.model.operations import Operation, Outcome, OutcomeCallback
+from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.memory import MemoryStore
+from tests.contract.samples import add
 from tests.unit.engine.harness import Host, hosting
 from tests.unit.engine.queueing import HOUR_SECONDS, JumpingClock, MakeStore, becomes, disappears, ends, report
+from tests.unit.workers.harness import until
 
 DELAY_SECONDS = 0.4
 PAUSE_SECONDS = 0.4
@@ -81,6 +88,32 @@ async def test_a_clock_that_is_set_back_shortens_no_delay(host: Host, clock: Jum
     # It has begun again by the new time; so every time in the record is of that.
     assert job.started_at is not None
     assert clock() - 60 < job.queued_at <= job.started_at
+
+
+async def test_a_clock_that_is_set_back_just_when_a_job_becomes_due_does_not_stall_it(clock: JumpingClock) -> None:
+    store = MemoryStore(clock)
+    await store.open()
+    await store.apply([add("due", options=JobOptions(delay_seconds=DELAY_SECONDS))])
+    groups: list[list[Outcome]] = []
+
+    def submit(operation: Operation, callback: OutcomeCallback | None) -> None:
+        spawn(apply(operation, callback), name="apply")
+
+    async def apply(operation: Operation, callback: OutcomeCallback | None) -> None:
+        if not groups:
+            clock.jump(-HOUR_SECONDS)
+        groups.append(await store.apply([operation]))
+        assert callback is not None
+        callback(groups[-1][0])
+
+    scheduler = Scheduler(store, submit, clock)
+    await scheduler.open()
+    # The one that the clock was set back under, the one that begins the delay again, and the one at its end.
+    await until(lambda: len(groups) == 3)
+    scheduler.close()
+    job = await store.get("due")
+    assert job is not None
+    assert job.state is State.QUEUED
 
 
 @either_way

@@ -7,13 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from mcp_queue_plugin.engine.commits import (
-    CROWDED_INTERVAL_SECONDS,
-    CROWDED_OPERATIONS,
-    PATIENCE_SECONDS,
-    Change,
-    Committer,
-)
+from mcp_queue_plugin.engine.commits import CROWDED_OPERATIONS, PATIENCE_SECONDS, Change, Committer
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.operations import Claim, Operation, Outcome
@@ -75,7 +69,33 @@ async def test_after_a_large_group_the_next_one_gathers_for_a_while(committer: C
     await asyncio.gather(committer.committed(add("a")), committer.committed(add("b")))
     (first, size), (second, next_size) = store.groups
     assert (size, next_size) == (CROWDED_OPERATIONS + 1, 2)
-    assert second - first >= CROWDED_INTERVAL_SECONDS
+    assert second - first >= PATIENCE_SECONDS
+
+
+async def test_after_many_ends_the_next_ones_wait_for_a_request(committer: Committer, store: TimedStore) -> None:
+    for _ in range(CROWDED_OPERATIONS):
+        committer.submit(CLAIM)
+    await committer.committed(add("a"))
+    committer.submit(CLAIM)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await committer.committed(add("b"))
+    (first, size), (second, next_size) = store.groups
+    assert (size, next_size) == (CROWDED_OPERATIONS + 1, 2)
+    assert second - first < PATIENCE_SECONDS
+
+
+async def test_after_many_ends_the_next_ones_are_committed_in_time(committer: Committer, store: TimedStore) -> None:
+    outcomes: list[asyncio.Future[Outcome | QueueError]] = []
+    for _ in range(CROWDED_OPERATIONS + 2):
+        outcome = asyncio.get_running_loop().create_future()
+        outcomes.append(outcome)
+        committer.submit(CLAIM, outcome.set_result)
+        if len(outcomes) > CROWDED_OPERATIONS:
+            await outcome
+    (first, size), (second, next_size) = store.groups
+    assert (size, next_size) == (CROWDED_OPERATIONS + 1, 1)
+    assert second - first >= PATIENCE_SECONDS * 0.9
 
 
 async def test_closing_ends_that_while(committer: Committer, store: TimedStore) -> None:

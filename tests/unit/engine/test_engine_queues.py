@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import permutations
 from pathlib import Path
@@ -96,6 +97,16 @@ async def test_a_queue_with_one_slot_and_a_pause_is_a_rate_limit() -> None:
             await host.submit(job_id, "echo", queue="llm")
         ended = await ends(host, jobs)
     assert [job.job_id for job in started_in_order(ended)] == jobs
+    assert min(pauses(ended)) >= PAUSE_SECONDS
+
+
+async def test_a_job_of_a_queue_that_pauses_never_lies_ready_behind_another() -> None:
+    async with hosting(max_concurrent_jobs=1, min_workers=1, queues=QUEUES) as host:
+        await ends(host, [(await host.submit(f"quick {number}", "echo")).job.job_id for number in range(50)])
+        jobs = [f"job {number}" for number in range(3)]
+        # Handed in together, so that all wait before the first has begun.
+        await asyncio.gather(*(host.submit(job_id, "echo", queue="paced") for job_id in jobs))
+        ended = await ends(host, jobs)
     assert min(pauses(ended)) >= PAUSE_SECONDS
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ class Ledger:
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
         self.acknowledged: dict[str, tuple[str, float]] = {}
-        """The verb that was acknowledged last for a job, and when."""
+        """The verb that was acknowledged last for a job, and from when on it must not begin."""
         self.jobs = 0
         self._folder = folder
         self._chance = chance
@@ -40,6 +41,8 @@ class Ledger:
         names = [f"job {self.jobs + number}" for number in range(JOBS_PER_LIFE)]
         self.jobs += len(names)
         await asyncio.gather(*(self._handle(client, name) for name in names))
+        now = time.monotonic()
+        self.acknowledged |= {name: (verb, min(at, now)) for name, (verb, at) in self.acknowledged.items()}
 
     async def _handle(self, client: EngineClient, job_id: str) -> None:
         chance = self._chance
@@ -56,10 +59,11 @@ class Ledger:
             await asyncio.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS))
             verb = chance.choice(("stop", "delete"))
             ask = client.stop_job if verb == "stop" else client.delete_job
-            await ask(
+            answer = await ask(
                 job_id, reason="enough", grace_seconds=chance.choice((0, 5)), wait_seconds=chance.choice((0, None))
             )
-            self.acknowledged[job_id] = verb, time.monotonic()
+            # A worker that is only now told to begin may do so before it is told to stop, but in no later life.
+            self.acknowledged[job_id] = verb, inf if answer.job.state is State.STOPPING else time.monotonic()
         except JobStateInvalid:
             """It has ended by itself."""
         except EngineError:
