@@ -4,11 +4,18 @@
     ├── ConfigurationError
     ├── InvalidParameters
     │   └── NotJson
+    ├── InvalidRequest
+    │   ├── NotStrictJson
+    │   └── RequestTooLarge
     ├── QueueDisabled
     ├── NotInJob
     ├── JobTimeout
     ├── QueueFull
+    ├── TooManyWaits
     ├── IdempotencyConflict
+    ├── AccessDenied
+    │   ├── CommandForbidden
+    │   └── AdminsOnly
     ├── JobError
     │   ├── JobNotFound
     │   ├── JobAlreadyExists
@@ -37,6 +44,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+JSONRPC_PARSE_ERROR = -32700
+JSONRPC_INVALID_REQUEST = -32600
 JSONRPC_INVALID_PARAMS = -32602
 JSONRPC_SERVER_ERROR = -32000
 JSONRPC_INTERNAL_ERROR = -32603
@@ -79,6 +88,25 @@ class NotJson(InvalidParameters):
     """The value cannot be written as JSON."""
 
 
+class InvalidRequest(QueueError):
+    """The request is not one of JSON-RPC."""
+
+    code = JSONRPC_INVALID_REQUEST
+    http_status = 400
+
+
+class NotStrictJson(InvalidRequest):
+    """The request is not JSON that has one meaning alone."""
+
+    code = JSONRPC_PARSE_ERROR
+
+
+class RequestTooLarge(InvalidRequest):
+    """The request is larger than security.max_body_bytes."""
+
+    http_status = 413
+
+
 class QueueDisabled(QueueError):
     """The queue is disabled: set queue_manager.enabled to true to run commands in the background."""
 
@@ -103,11 +131,36 @@ class QueueFull(QueueError):
     http_status = 429
 
 
+class TooManyWaits(QueueError):
+    """The caller has as many calls waiting as it may."""
+
+    domain_code = "TOO_MANY_WAITS"
+    http_status = 429
+
+
 class IdempotencyConflict(QueueError):
     """The idempotency key was used with other parameters; nothing was stored."""
 
     domain_code = "IDEMPOTENCY_CONFLICT"
     http_status = 409
+
+
+class AccessDenied(QueueError):
+    """The caller may not do this."""
+
+    http_status = 403
+
+
+class CommandForbidden(AccessDenied):
+    """The caller may not run this command."""
+
+    domain_code = "COMMAND_FORBIDDEN"
+
+
+class AdminsOnly(AccessDenied):
+    """Only an administrator may do this."""
+
+    domain_code = "ADMINS_ONLY"
 
 
 class JobError(QueueError):

@@ -13,9 +13,12 @@ from typing import Any
 from fastapi import FastAPI
 from mcp_proxy_adapter.core.config.section_validators import register_section_validator
 from mcp_proxy_adapter.core.config.validators.base_validator import ValidationError
+from starlette.middleware import Middleware
 
-from mcp_queue_plugin.adapter import enqueue, http_errors, push
+from mcp_queue_plugin.adapter import access, enqueue, http_errors, push
+from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.bridge import server
+from mcp_queue_plugin.adapter.guard import Guard
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from mcp_queue_plugin.errors import ConfigurationError, QueueError
@@ -29,10 +32,11 @@ logger = logging.getLogger(__name__)
 class QueuePlugin:
     """The queue of one application."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, callers: Access) -> None:
         """Use ``install``; this only keeps what it made."""
         self.app = app
         self.settings = settings
+        self.callers = callers
         self.manager: QueueManagerIntegration | None = None
         self.failure: QueueError | None = None
         """Why the queue did not start, for whoever runs the application."""
@@ -58,14 +62,18 @@ class QueuePlugin:
         """
         if hasattr(app.state, "queue_plugin"):
             raise ConfigurationError("the queue is already installed in this application")
-        plugin = cls(app, load_settings(config, source=source, base_dir=base_dir or Path.cwd()))
+        settings = load_settings(config, source=source, base_dir=base_dir or Path.cwd())
+        plugin = cls(app, settings, Access(config, settings.queue_plugin.access))
         enqueue.install()
         push.install()
+        access.install()
         import_modules(plugin.settings)
         server.use_manager_class(QueueManagerIntegration)
         server.replace_queue_commands(dict(QUEUE_COMMANDS))
         server.keep_no_request_filters()
         http_errors.install(app)
+        # The innermost: what is refused is logged, and has the headers that browsers ask for.
+        app.user_middleware.append(Middleware(Guard, access=plugin.callers, security=settings.queue_plugin.security))
         app.state.queue_plugin = plugin
         plugin._tell_adapter()
         plugin._wrap_lifespan()
@@ -98,7 +106,7 @@ class QueuePlugin:
             logger.warning("The queue is disabled by queue_manager.enabled: use_queue commands are refused")
             yield None
             return
-        self.manager = manager = QueueManagerIntegration.from_settings(self.settings)
+        self.manager = manager = QueueManagerIntegration.from_settings(self.settings, access=self.callers.mode)
         try:
             await manager.open()
         except QueueError as error:

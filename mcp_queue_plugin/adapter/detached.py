@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from mcp_queue_plugin.adapter.callers import current_caller
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.errors import EngineNotRunning, NotJson
@@ -26,6 +27,7 @@ class _Running(NamedTuple):
     """A command that runs. The task is here so that somebody holds it: a loop does not."""
 
     command_name: str
+    owner: str | None
     run_task: asyncio.Future[Any] | None
     cancellable: bool
 
@@ -44,8 +46,8 @@ class DetachedCommands:
         self, job_id: str, command_name: str, run_task: asyncio.Future[Any] | None, *, cancellable: bool
     ) -> None:
         """Record a command that is running; ``run_task`` is kept alive until it has ended."""
-        self._running[job_id] = _Running(command_name, run_task, cancellable)
-        self._record(job_id, command_name)
+        self._running[job_id] = running = _Running(command_name, current_caller().owner, run_task, cancellable)
+        self._record(job_id, running)
 
     def job_ids(self) -> tuple[str, ...]:
         """The commands that run now, or whose end may not be recorded yet."""
@@ -59,7 +61,7 @@ class DetachedCommands:
     def record_again(self) -> None:
         """Report everything once more to an engine that is new: the one before it may not have recorded it."""
         for job_id, running in tuple(self._running.items()):
-            self._record(job_id, running.command_name)
+            self._record(job_id, running)
         for report_end in tuple(self._ends.values()):
             report_end()
 
@@ -83,15 +85,16 @@ class DetachedCommands:
         if running is not None and running.cancellable and running.run_task is not None:
             running.run_task.get_loop().call_soon_threadsafe(running.run_task.cancel)
 
-    def _record(self, job_id: str, command_name: str) -> None:
+    def _record(self, job_id: str, running: _Running) -> None:
         submission = Submission(
             job_id=job_id,
             job_type=IN_PROCESS_COMMAND,
             target=IN_PROCESS_COMMAND,
-            command=command_name,
+            command=running.command_name,
+            owner=running.owner,
             options=JobOptions(on_interrupt="fail"),
         )
-        self._engine.adopt(submission, b"{}", f"Command '{command_name}', run by the server itself")
+        self._engine.adopt(submission, b"{}", f"Command '{running.command_name}', run by the server itself")
 
     def _end(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, cast
 
 from mcp_proxy_adapter.core.errors import InternalError
@@ -48,22 +49,23 @@ async def enqueue_command(
         CommandError: the queue cannot take it; nothing was stored.
         TimeoutError: the adapter's; the job has not ended in time, and runs on.
     """
+    command_params = {key: value for key, value in params.items() if key not in _POLLING}
     try:
         manager = running_manager()
-        command_params = {key: value for key, value in params.items() if key not in _POLLING}
-        answer = await _submit(manager, command_name, command_params, context)
+        defaults = manager.settings.queue_manager
+        # For what the call does not say the adapter passes what its own global configuration holds, if it has one:
+        # ours are the settings in force.
+        interval = poll_interval if "poll_interval" in params else defaults.default_poll_interval or poll_interval
+        with manager.waits.one() if interval else nullcontext():
+            answer = await _submit(manager, command_name, command_params, context)
+            job_id = answer["job_id"]
+            logger.info("Queued command %s as job %s", command_name, job_id)
+            if not interval:
+                return answer
+            seconds = max_wait_time if "max_wait_time" in params else defaults.default_max_wait_time or max_wait_time
+            return await _wait(manager, job_id, command_name, seconds)
     except QueueError as error:
         raise server.adapter_error(error) from error
-    job_id = answer["job_id"]
-    logger.info("Queued command %s as job %s", command_name, job_id)
-    defaults = manager.settings.queue_manager
-    # For what the call does not say the adapter passes what its own global configuration holds, if it has one: ours
-    # are the settings in force.
-    interval = poll_interval if "poll_interval" in params else defaults.default_poll_interval or poll_interval
-    if not interval:
-        return answer
-    seconds = max_wait_time if "max_wait_time" in params else defaults.default_max_wait_time or max_wait_time
-    return await _wait(manager, job_id, command_name, seconds)
 
 
 def running_manager() -> QueueManagerIntegration:

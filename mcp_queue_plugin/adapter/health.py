@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from mcp_queue_plugin.adapter.callers import AccessMode
 from mcp_queue_plugin.engine.values import EngineHealth
 from mcp_queue_plugin.model.states import PENDING_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.settings import Settings
@@ -17,8 +19,15 @@ STARVED_AFTER_SECONDS = 30.0
 STARVED_MARKER = "pending_backlog_with_zero_running_workers"
 
 
-def health_report(health: EngineHealth, settings: Settings) -> dict[str, Any]:
-    """The report as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why."""
+def health_report(
+    health: EngineHealth, settings: Settings, *, access: AccessMode = "one_owner", sees_all: bool = True
+) -> dict[str, Any]:
+    """The report as a JSON object; ``status`` is ``healthy`` or ``degraded``, ``issues`` says why.
+
+    Only who ``sees_all`` is told which jobs the workers run.
+    """
+    if not sees_all:
+        health = _without_jobs(health)
     counts = health.counts
     waiting = None if health.oldest_queued_at is None else max(0.0, health.now - health.oldest_queued_at)
     issues = _issues(health, waiting)
@@ -39,11 +48,18 @@ def health_report(health: EngineHealth, settings: Settings) -> dict[str, Any]:
         "durable": health.capabilities.durable,
         "durability": settings.queue_plugin.durability if health.capabilities.durable else "none",
         "workers": msgspec.to_builtins(health.workers),
+        "access": access,
         "queues": {queue.name: msgspec.to_builtins(queue) for queue in health.queues},
         "waiting_calls": health.waiting_calls,
         "oldest_pending_seconds": waiting,
         "issues": issues,
     }
+
+
+def _without_jobs(health: EngineHealth) -> EngineHealth:
+    workers = health.workers
+    processes = tuple(replace(worker, job_id=None) for worker in workers.processes)
+    return replace(health, workers=replace(workers, processes=processes))
 
 
 def _issues(health: EngineHealth, waiting_seconds: float | None) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
 
 from mcp_queue_plugin.adapter import results
-from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.job_logs import whole_log
 from mcp_queue_plugin.adapter.job_types import JobTarget
 from mcp_queue_plugin.adapter.results import job_result, raises_job_errors
@@ -181,7 +180,7 @@ class QueueManagerIntegration(RunningQueue):
     @raises_job_errors
     async def get_queue_health(self) -> dict[str, Any]:
         """How the queue is: the documented keys, and ``backend``, ``durable``, ``workers``, ``issues``."""
-        return health_report(await self.engine.health(), self.settings)
+        return await self.health()
 
     def add_terminal_listener(self, listener: Callable[[str], None]) -> None:
         """Call ``listener`` with the id of each job that ends."""

@@ -102,6 +102,8 @@ def submission_of(
     job_id: str,
     params: dict[str, Any],
     options: JobOptions,
+    *,
+    owner: str | None = None,
     idempotency_key: str | None = None,
 ) -> tuple[Submission, bytes]:
     """A job as the engine takes it, with its parameters as a JSON document.
@@ -122,6 +124,7 @@ def submission_of(
         job_type=_job_type_of(executed),
         target=target_of(executed),
         command=_command_of(params) if is_command_execution(executed) else None,
+        owner=owner,
         options=options,
         idempotency=None if idempotency_key is None else _idempotency(idempotency_key, executed, params),
     )

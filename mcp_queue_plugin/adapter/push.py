@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextvars import Context
 
 from fastapi import FastAPI
 
@@ -41,7 +42,8 @@ class CommittedPush(PushEngine):
         """Deliver every change of a job, unless that is being done."""
         if job_id not in self._followed:
             self._followed[job_id] = job = FollowedJob(self, job_id)
-            task = asyncio.get_running_loop().create_task(self._run(job))
+            # In a context of its own: it delivers to all subscribers, whoever was the first.
+            task = asyncio.get_running_loop().create_task(self._run(job), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -121,7 +123,8 @@ class FollowedJob:
         """Deliver a state; answers whether that is done with."""
         self._version = None
         async with self.delivering:
-            delivery = await self._push.deliver(self.job_id, job_result(answer), answer.job.reason)
+            job = answer.job
+            delivery = await self._push.deliver(self.job_id, job_result(answer), job.owner, job.reason)
         if delivery in (Delivery.SENT, Delivery.PACED):
             self._version = answer.job.version
         self._is_paced = delivery in (Delivery.PACED, Delivery.HELD_BACK)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 from typing import Any, Self
 
+from mcp_queue_plugin.adapter.callers import AccessMode, current_caller, viewer
 from mcp_queue_plugin.adapter.detached import DetachedCommands
+from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.job_types import JobTarget, submission_of
 from mcp_queue_plugin.adapter.listeners import EngineListener
 from mcp_queue_plugin.adapter.options import declared_options
 from mcp_queue_plugin.adapter.setup import engine_options, queue_rules, worker_setup
+from mcp_queue_plugin.adapter.waits import Waits
 from mcp_queue_plugin.engine.client import EngineClient
-from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.errors import InvalidParameters, QueueError
 from mcp_queue_plugin.model.job import Submission
 from mcp_queue_plugin.model.options import JobOptions, QueueOptions, decide_options
+from mcp_queue_plugin.model.strict_json import exceeds_depth
 from mcp_queue_plugin.settings import Settings
 from mcp_queue_plugin.store.protocol import Capabilities
 
@@ -23,12 +27,14 @@ logger = logging.getLogger(__name__)
 class RunningQueue:
     """What a manager is before anybody asks it for a job."""
 
-    def __init__(self, settings: Settings) -> None:
-        """A queue with these settings that does not run yet."""
+    def __init__(self, settings: Settings, access: AccessMode = "one_owner") -> None:
+        """A queue with these settings that does not run yet; ``access`` is told in its health."""
         self.settings = settings
+        self.access = access
+        self.waits = Waits(settings.queue_plugin.security.max_waits_per_caller)
         self.capabilities: Capabilities | None = None
         self._listener = EngineListener(lambda: self._detached)
-        self.engine = EngineClient(self._listener)
+        self.engine = EngineClient(self._listener, viewer)
         self._detached = DetachedCommands(self.engine)
         self.default_options = JobOptions(
             **settings.queue_plugin.job_defaults.model_dump(), isolation=settings.queue_plugin.workers.isolation
@@ -36,10 +42,10 @@ class RunningQueue:
         self.queue_rules = queue_rules(settings)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings, access: AccessMode = "one_owner") -> Self:
         """A manager with all of ``settings``, those of ``queue_plugin`` included; the environment is not read."""
         manager = cls.__new__(cls)
-        RunningQueue.__init__(manager, settings)
+        RunningQueue.__init__(manager, settings, access)
         return manager
 
     @property
@@ -96,6 +102,11 @@ class RunningQueue:
         """Whether jobs can be handed in."""
         return self.engine.is_running
 
+    async def health(self) -> dict[str, Any]:
+        """How the queue is, as far as the caller may know."""
+        health = await self.engine.health()
+        return health_report(health, self.settings, access=self.access, sees_all=current_caller().sees_all)
+
     def submission(
         self, job_class: JobTarget, job_id: str, params: dict[str, Any], options: QueueOptions | None = None
     ) -> tuple[Submission, bytes]:
@@ -111,4 +122,27 @@ class RunningQueue:
             defaults=self.default_options,
             queues=self.queue_rules,
         )
-        return submission_of(job_class, job_id, params, decided, idempotency_key)
+        owner = current_caller().owner
+        submission, document = submission_of(
+            job_class, job_id, params, decided, owner=owner, idempotency_key=idempotency_key
+        )
+        self._check_document(document)
+        return submission, document
+
+    def _check_document(self, document: bytes) -> None:
+        most, deepest = self.settings.queue_plugin.limits.params_bytes, self.settings.queue_plugin.security.max_depth
+        if len(document) > most:
+            raise InvalidParameters(
+                f"the parameters are too large: {len(document)} bytes; limits.params_bytes allows {most}",
+                field="params",
+                violation="size",
+                maximum=most,
+                got=len(document),
+            )
+        if exceeds_depth(document, deepest):
+            raise InvalidParameters(
+                f"the parameters are nested deeper than the {deepest} levels of security.max_depth",
+                field="params",
+                violation="depth",
+                maximum=deepest,
+            )

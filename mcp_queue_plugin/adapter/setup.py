@@ -14,6 +14,7 @@ from mcp_queue_plugin.model.options import DEFAULT_QUEUE
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.scaling import MEGABYTE, WorkerRules
 from mcp_queue_plugin.settings import PluginSettings, Settings, WorkerSettings
+from mcp_queue_plugin.settings.environment import PREFIX
 from mcp_queue_plugin.workers.protocol import Setup
 
 RUNNER = "mcp_queue_plugin.adapter.runner:AdapterRunner"
@@ -30,6 +31,7 @@ def worker_setup(plugin: PluginSettings) -> Setup:
         config_path=server.config_path(),
         log_level=server.log_level(),
         lasting_threads=plugin.workers.lasting_threads,
+        result_bytes=plugin.limits.result_bytes,
     )
 
 
@@ -58,6 +60,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         ),
         retention_seconds=manager.completed_job_retention_seconds,
         tombstone_seconds=plugin.retention.tombstone_seconds,
+        withheld_variables=(f"{PREFIX}*", *plugin.security.env_deny),
     )
 
 

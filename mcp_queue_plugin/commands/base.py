@@ -13,6 +13,7 @@ from mcp_queue_plugin.adapter.enqueue import running_manager
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.errors import InvalidParameters, QueueError
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH
+from mcp_queue_plugin.model.masking import masked_refusal
 
 WAIT_MAX_SECONDS = 55.0
 
@@ -80,8 +81,14 @@ class QueueCommand(Command):
         """
         params = {name: value for name, value in kwargs.items() if name in self.properties and value is not None}
         try:
-            return SuccessResult(data=await self.answer(running_manager(), params))
+            manager = running_manager()
+        except QueueError as error:
+            return ErrorResult(message=error.message, code=error.code, details=error.details())
+        try:
+            return SuccessResult(data=await self.answer(manager, params))
         except InvalidParameters as error:
+            words = manager.settings.queue_plugin.security.masked_keys
+            error.message, error.data = masked_refusal(error.message, error.data, words)
             raise adapter_error(error) from error
         except QueueError as error:
             return ErrorResult(message=error.message, code=error.code, details=error.details())

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from mcp_queue_plugin.adapter.callers import require_admin
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.base import QueueCommand
 from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
@@ -27,6 +28,7 @@ class SetQueueCommand(QueueCommand):
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the queue in numbers, as in ``queue_health``."""
+        require_admin(self.name)
         return {"queue": msgspec.to_builtins(await manager.engine.set_queue(params["queue"], paused=self.paused))}
 
 

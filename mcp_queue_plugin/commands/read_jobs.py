@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
-from mcp_queue_plugin.adapter.health import health_report
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import split_streams
 from mcp_queue_plugin.commands.base import JOB_ID, WAIT_SECONDS, QueueCommand, longest_wait_seconds
@@ -46,13 +46,14 @@ class QueueGetJobStatusCommand(QueueCommand):
         if wait_seconds is None:
             return record(await manager.engine.status(params["job_id"], with_place=True))
         seconds, capped = _within_cap(wait_seconds)
-        answer = await manager.engine.status(
-            params["job_id"],
-            wait_seconds=seconds,
-            until=params.get("wait_for", "change"),
-            known_version=params.get("known_version"),
-            with_place=True,
-        )
+        with manager.waits.one():
+            answer = await manager.engine.status(
+                params["job_id"],
+                wait_seconds=seconds,
+                until=params.get("wait_for", "change"),
+                known_version=params.get("known_version"),
+                with_place=True,
+            )
         return {**record(answer), "timed_out": answer.timed_out, **capped}
 
 
@@ -90,7 +91,8 @@ class QueueGetJobLogsCommand(QueueCommand):
         )
         wait_seconds = params.get("wait_seconds")
         seconds, capped = (None, {}) if wait_seconds is None else _within_cap(wait_seconds)
-        page = await manager.engine.log(params["job_id"], query, wait_seconds=seconds)
+        with nullcontext() if seconds is None else manager.waits.one():
+            page = await manager.engine.log(params["job_id"], query, wait_seconds=seconds)
         return {
             "job_id": params["job_id"],
             **split_streams(page),
@@ -166,7 +168,7 @@ class QueueHealthCommand(QueueCommand):
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the health report."""
-        return health_report(await manager.engine.health(), manager.settings)
+        return await manager.health()
 
 
 def _names(params: dict[str, Any]) -> dict[str, str]:

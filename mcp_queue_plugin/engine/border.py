@@ -105,9 +105,13 @@ class SubmitRequest(PlacedRequest, frozen=True, kw_only=True):
 
 
 class JobRequest(PlacedRequest, frozen=True, kw_only=True):
-    """START, STOP, DELETE and RETRY."""
+    """START, STOP, DELETE and RETRY.
+
+    With ``owner``, here and below, only of a job that is theirs: to them no other exists.
+    """
 
     job_id: str
+    owner: str | None = None
     reason: str = ""
     grace_seconds: Seconds | None = None
     wait_seconds: Seconds | None = None
@@ -117,6 +121,7 @@ class StatusRequest(PlacedRequest, frozen=True, kw_only=True):
     """STATUS: a record, now or after a wait."""
 
     job_id: str
+    owner: str | None = None
     wait_seconds: Seconds | None = None
     until: Until = "change"
     known_version: int | None = None
@@ -126,6 +131,7 @@ class LogRequest(Request, frozen=True, kw_only=True):
     """LOG: a page of a job's log, now or when there is something in it."""
 
     job_id: str
+    owner: str | None = None
     query: LogQuery
     wait_seconds: Seconds | None = None
 

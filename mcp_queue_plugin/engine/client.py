@@ -29,9 +29,10 @@ PageT = TypeVar("PageT", Listing, LogPage, EngineHealth, QueueReport)
 class EngineClient:
     """Asks one engine, from any thread and event loop."""
 
-    def __init__(self, events: ClientEvents) -> None:
-        """Report to ``events``."""
+    def __init__(self, events: ClientEvents, viewer: Callable[[], str | None] = lambda: None) -> None:
+        """Report to ``events``. ``viewer`` says whose jobs alone exist for who asks now; None: all."""
         self._connection = Connection(events)
+        self._viewer = viewer
 
     @property
     def is_running(self) -> bool:
@@ -69,14 +70,18 @@ class EngineClient:
         """Queue an added job; see ``Engine.start``."""
         return await self._ask_job(
             Verb.START,
-            lambda number: border.JobRequest(number=number, job_id=self._named(job_id), with_place=with_place),
+            lambda number: border.JobRequest(
+                number=number, job_id=self._named(job_id), owner=self._viewer(), with_place=with_place
+            ),
         )
 
     async def retry_job(self, job_id: str, *, with_place: bool = False) -> Answer:
         """Queue a job again that has failed or was stopped; see ``Engine.retry``."""
         return await self._ask_job(
             Verb.RETRY,
-            lambda number: border.JobRequest(number=number, job_id=self._named(job_id), with_place=with_place),
+            lambda number: border.JobRequest(
+                number=number, job_id=self._named(job_id), owner=self._viewer(), with_place=with_place
+            ),
         )
 
     async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
@@ -114,6 +119,7 @@ class EngineClient:
             lambda number: border.StatusRequest(
                 number=number,
                 job_id=self._named(job_id),
+                owner=self._viewer(),
                 wait_seconds=_finite(wait_seconds),
                 until=until,
                 known_version=known_version,
@@ -127,12 +133,19 @@ class EngineClient:
             LogPage,
             Verb.LOG,
             lambda number: border.LogRequest(
-                number=number, job_id=self._named(job_id), query=query, wait_seconds=_finite(wait_seconds)
+                number=number,
+                job_id=self._named(job_id),
+                owner=self._viewer(),
+                query=query,
+                wait_seconds=_finite(wait_seconds),
             ),
         )
 
     async def list_jobs(self, query: JobQuery, *, with_places: bool = False) -> Listing:
         """One page of jobs."""
+        owner = self._viewer()
+        if owner is not None:
+            query = msgspec.structs.replace(query, owner=owner)
         return await self._ask_page(
             Listing,
             Verb.LIST,
@@ -165,6 +178,7 @@ class EngineClient:
             lambda number: border.JobRequest(
                 number=number,
                 job_id=self._named(job_id),
+                owner=self._viewer(),
                 reason=reason,
                 grace_seconds=_finite(grace_seconds),
                 wait_seconds=_finite(wait_seconds),

@@ -135,7 +135,7 @@ class Connection:
 
     async def _open(self, options: EngineOptions, *, takes_over: bool, in_process: tuple[str, ...]) -> Capabilities:
         self._forget(EngineLost())
-        self._process = process = EngineProcess.spawn()
+        self._process = process = EngineProcess.spawn(options.withheld_variables)
         self._channel = Channel(process.socket, on_frames=self._on_frames, on_closed=self._on_closed)
         try:
             async with asyncio.timeout(options.workers.start_timeout_seconds):

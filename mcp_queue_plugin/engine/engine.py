@@ -128,18 +128,21 @@ class Engine:
         add = Add(submission=submission, params=params, start=start, limits=self._limits_of(submission))
         self._change(add, submission.job_id, self._telling_when_to_return(submission, reply))
 
-    def start(self, job_id: str, *, reply: Reply) -> None:
-        """Queue an added job. Starting a started job changes nothing."""
-        self._change(Start(job_id), job_id, reply)
+    def start(self, job_id: str, *, owner: str | None = None, reply: Reply) -> None:
+        """Queue an added job. Starting a started job changes nothing.
 
-    async def retry(self, job_id: str, *, reply: Reply) -> None:
+        With ``owner``, here and below, only a job that is theirs: to them no other exists.
+        """
+        self._change(Start(job_id, owner), job_id, reply)
+
+    async def retry(self, job_id: str, *, owner: str | None = None, reply: Reply) -> None:
         """Queue a job again that has failed or was stopped.
 
         Raises:
             JobNotFound: no such job.
         """
-        job = await self.reading.found(job_id)
-        retry = Retry(job_id=job_id, limits=self._limits_of(job))
+        job = await self.reading.found(job_id, owner)
+        retry = Retry(job_id=job_id, limits=self._limits_of(job), owner=owner)
         self._change(retry, job_id, self._telling_when_to_return(job, reply))
 
     async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
@@ -172,13 +175,15 @@ class Engine:
         reason: str,
         grace_seconds: float | None,
         wait_seconds: float | None = None,
+        owner: str | None = None,
         reply: Reply,
     ) -> None:
         """Stop a job; one that runs gets ``grace_seconds`` (by default its own) to let go, then it is ended by force.
 
         The answer comes when it has let go, or after ``wait_seconds`` at most with the job still ``stopping``.
         """
-        self._stopping.ask(Stop(job_id, reason), grace_seconds=grace_seconds, wait_seconds=wait_seconds, reply=reply)
+        stop = Stop(job_id, reason, owner)
+        self._stopping.ask(stop, grace_seconds=grace_seconds, wait_seconds=wait_seconds, reply=reply)
 
     def delete(
         self,
@@ -187,10 +192,12 @@ class Engine:
         reason: str,
         grace_seconds: float | None,
         wait_seconds: float | None = None,
+        owner: str | None = None,
         reply: Reply,
     ) -> None:
         """Delete a job; a running one is stopped first. The answer comes as with ``stop``."""
-        self._stopping.ask(Delete(job_id, reason), grace_seconds=grace_seconds, wait_seconds=wait_seconds, reply=reply)
+        delete = Delete(job_id, reason, owner=owner)
+        self._stopping.ask(delete, grace_seconds=grace_seconds, wait_seconds=wait_seconds, reply=reply)
 
     def adopt(self, submission: Submission, params: bytes, description: str) -> None:
         """Keep the record of a job that runs in the server's own process."""

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from typing import IO
 
 from mcp_queue_plugin.errors import EngineStartFailed
@@ -31,8 +33,8 @@ class EngineProcess:
         self._stderr = stderr
 
     @classmethod
-    def spawn(cls) -> EngineProcess:
-        """Start the process; it then waits for its first request.
+    def spawn(cls, withheld_variables: Sequence[str] = ()) -> EngineProcess:
+        """Start the process without the ``withheld_variables`` of our environment; it waits for its first request.
 
         Raises:
             EngineStartFailed: it could not be started.
@@ -43,7 +45,7 @@ class EngineProcess:
                 opened.enter_context(ours)
                 stderr = opened.enter_context(tempfile.TemporaryFile(prefix="mcp-queue-engine-"))
                 with theirs:
-                    process = _start(theirs.fileno(), stderr)
+                    process = _start(theirs.fileno(), stderr, _environment(withheld_variables))
                 opened.pop_all()
                 return cls(process, ours, stderr)
         except (OSError, MemoryError) as error:
@@ -88,12 +90,19 @@ class EngineProcess:
         return self._stderr.read().decode("utf-8", "replace").strip()
 
 
-def _start(border_fd: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def _environment(withheld: Sequence[str]) -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not any(fnmatchcase(name, pattern) for pattern in withheld)
+    }
+
+
+def _start(border_fd: int, stderr: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "mcp_queue_plugin.engine.warden", str(border_fd), str(os.getpid())],
         pass_fds=(border_fd,),
         stdin=subprocess.DEVNULL,
         stdout=stderr,
         stderr=stderr,
+        env=environment,
         start_new_session=True,
     )

@@ -32,6 +32,10 @@ class Outline(NamedTuple):
     failure: StoreUnavailable | None = None
 
 
+_Asked = tuple[str, str | None]
+"""A job's public id, and the owner to whom it has to belong; None for any."""
+
+
 class Reading:
     """Answers from the store, at once or as soon as there is something to tell."""
 
@@ -59,6 +63,7 @@ class Reading:
         self,
         job_id: str,
         *,
+        owner: str | None = None,
         wait_seconds: float | None,
         until: Until,
         known_version: int | None,
@@ -66,15 +71,16 @@ class Reading:
     ) -> Watch | None:
         """Answer a job's record, at once or when it is what ``until`` says, at the latest after ``wait_seconds``.
 
-        An answer that is still to come can be called off by what is returned.
+        With ``owner``, here and below, only a job that is theirs: to them no other exists. An answer that is still to
+        come can be called off by what is returned.
 
         Raises:
             JobNotFound: no such job.
         """
-        job = await self.found(job_id)
+        job = await self.found(job_id, owner)
 
         def on_over(over: Job | None, result: bytes | None) -> None:
-            self._answer(job_id, over, result, reply)
+            self._answer((job_id, owner), over, result, reply)
 
         if wait_seconds is None:
             on_over(job, None)
@@ -83,13 +89,15 @@ class Reading:
             job, until=until, known_version=known_version, timeout_seconds=wait_seconds, callback=on_over
         )
 
-    async def log(self, job_id: str, query: LogQuery, wait_seconds: float | None = None) -> LogPage:
+    async def log(
+        self, job_id: str, query: LogQuery, wait_seconds: float | None = None, *, owner: str | None = None
+    ) -> LogPage:
         """One page of a job's log; an empty one only after ``wait_seconds``, or when the job writes no more.
 
         Raises:
             JobNotFound: no such job.
         """
-        job = await self.found(job_id)
+        job = await self.found(job_id, owner)
         if wait_seconds is None or job.state in ENDED_STATES:
             return await self._store.log_page(job.uid, query)
         # It watches before it reads: no line can slip in between.
@@ -116,7 +124,7 @@ class Reading:
             return self._outline._replace(failure=error)
         return self._outline
 
-    async def found(self, job_id: str) -> Job:
+    async def found(self, job_id: str, owner: str | None = None) -> Job:
         """The record of a job.
 
         Raises:
@@ -124,7 +132,7 @@ class Reading:
         """
         await self._adopted.settled(job_id)
         job = await self._store.get(job_id)
-        if job is None:
+        if job is None or not job.is_visible_to(owner):
             raise JobNotFound(job_id)
         return job
 
@@ -146,20 +154,20 @@ class Reading:
             places = await self._places.of([answer.job])
         reply(answer._replace(place=places.get(answer.job.uid)))
 
-    def _answer(self, job_id: str, job: Job | None, result: bytes | None, reply: Reply) -> None:
+    def _answer(self, asked: _Asked, job: Job | None, result: bytes | None, reply: Reply) -> None:
         """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""
         if job is not None and (result is not None or not job.has_result):
             reply(Answer(job, result))
             return
-        spawn(self._read_answer(job_id, job, reply), name="answer")
+        spawn(self._read_answer(asked, job, reply), name="answer")
 
-    async def _read_answer(self, job_id: str, job: Job | None, reply: Reply) -> None:
+    async def _read_answer(self, asked: _Asked, job: Job | None, reply: Reply) -> None:
         try:
-            found = job or await self.found(job_id)
+            found = job or await self.found(*asked)
             result = await self._store.result(found.uid) if found.has_result else None
             if result is None and found.has_result:
                 # It was deleted, or is tried again, since its record was read.
-                found = await self.found(job_id)
+                found = await self.found(*asked)
         except QueueError as error:
             reply(error)
         else:

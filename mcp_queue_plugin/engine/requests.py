@@ -120,12 +120,12 @@ class Requests:
     def start(self, frame: Frame) -> None:
         """START."""
         request = decode(frame.header, border.JobRequest)
-        self.engine.start(request.job_id, reply=self._reply_to(request))
+        self.engine.start(request.job_id, owner=request.owner, reply=self._reply_to(request))
 
     async def retry(self, frame: Frame) -> None:
         """RETRY."""
         request = decode(frame.header, border.JobRequest)
-        await self.engine.retry(request.job_id, reply=self._reply_to(request))
+        await self.engine.retry(request.job_id, owner=request.owner, reply=self._reply_to(request))
 
     def stop(self, frame: Frame) -> None:
         """STOP."""
@@ -146,6 +146,7 @@ class Requests:
         request = decode(frame.header, border.StatusRequest)
         watch = await self.engine.reading.status(
             request.job_id,
+            owner=request.owner,
             wait_seconds=request.wait_seconds,
             until=request.until,
             known_version=request.known_version,
@@ -203,6 +204,7 @@ class Requests:
             reason=request.reason,
             grace_seconds=request.grace_seconds,
             wait_seconds=request.wait_seconds,
+            owner=request.owner,
             reply=self._reply_to(request),
         )
 
@@ -216,7 +218,7 @@ class Requests:
         await self.serve_in_turn([(frame, self._answer_log(request))])
 
     async def _answer_log(self, request: border.LogRequest) -> None:
-        page = self.engine.reading.log(request.job_id, request.query, request.wait_seconds)
+        page = self.engine.reading.log(request.job_id, request.query, request.wait_seconds, owner=request.owner)
         await self._answer_page(request.number, page)
 
     async def _answer_page(self, number: int, page: Coroutine[Any, Any, object]) -> None:

@@ -58,7 +58,7 @@ class Stopping:
         """Stop or delete a job; the answer comes when it has let go, or after a while with it still ``stopping``."""
         job_id = operation.job_id
         self._leaving[job_id] += 1
-        self._dispatcher.recall(lambda job: job.job_id == job_id)
+        self._dispatcher.recall(lambda job: job.job_id == job_id and job.is_visible_to(operation.owner))
 
         def on_outcome(outcome: Outcome | QueueError) -> None:
             self._leaving[job_id] -= 1
@@ -99,7 +99,12 @@ class Stopping:
         until: Until = "deleted" if isinstance(operation, Delete) else "stopped"
         try:
             await self._reading.status(
-                operation.job_id, wait_seconds=seconds, until=until, known_version=None, reply=reply
+                operation.job_id,
+                owner=operation.owner,
+                wait_seconds=seconds,
+                until=until,
+                known_version=None,
+                reply=reply,
             )
         except QueueError as error:
             reply(error)

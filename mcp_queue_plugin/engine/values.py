@@ -34,6 +34,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     retention_seconds: float = 0.0
     """How long finished jobs are kept; 0 for ever."""
     tombstone_seconds: float = 3600.0
+    withheld_variables: tuple[str, ...] = ()
+    """The environment variables that the engine and its workers do not inherit, by name or pattern."""
 
 
 class Answer(NamedTuple):

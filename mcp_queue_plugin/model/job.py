@@ -126,3 +126,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def token(self) -> Token:
         """The token of the current attempt."""
         return Token(self.uid, self.attempt)
+
+    def is_visible_to(self, owner: str | None) -> bool:
+        """Whether it exists for ``owner``; None stands for who may see all."""
+        return owner is None or owner == self.owner

@@ -85,9 +85,13 @@ class Adopt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Put an added job into its queue; starting a started job changes nothing."""
+    """Put an added job into its queue; starting a started job changes nothing.
+
+    With ``owner``, here and below, only a job that is theirs: to them no other exists.
+    """
 
     job_id: str
+    owner: str | None = None
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -126,6 +130,7 @@ class Stop(msgspec.Struct, frozen=True):
 
     job_id: str
     reason: str = "stopped by request"
+    owner: str | None = None
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -137,6 +142,7 @@ class Delete(msgspec.Struct, frozen=True):
     job_id: str
     reason: str = "deleted by request"
     uid: int | None = None
+    owner: str | None = None
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +150,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
     job_id: str
     limits: tuple[Limit, ...] = ()
+    owner: str | None = None
 
 
 class Due(msgspec.Struct, frozen=True):

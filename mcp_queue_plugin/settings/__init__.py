@@ -1,5 +1,6 @@
 """Validated configuration: the ``queue_manager`` and ``queue_plugin`` sections, and the environment over them."""
 
+from mcp_queue_plugin.settings.access import AccessSettings
 from mcp_queue_plugin.settings.load import check_settings, load_settings
 from mcp_queue_plugin.settings.models import Settings
 from mcp_queue_plugin.settings.problems import Problem
@@ -14,8 +15,10 @@ from mcp_queue_plugin.settings.queue_plugin import (
 )
 from mcp_queue_plugin.settings.reference import settings_reference
 from mcp_queue_plugin.settings.schema import settings_schema
+from mcp_queue_plugin.settings.security import SecuritySettings
 
 __all__ = [
+    "AccessSettings",
     "JobDefaults",
     "LimitSettings",
     "NamedQueueSettings",
@@ -23,6 +26,7 @@ __all__ = [
     "Problem",
     "QueueManagerSettings",
     "RetentionSettings",
+    "SecuritySettings",
     "Settings",
     "WorkerSettings",
     "check_settings",

@@ -23,6 +23,7 @@ Repeats = Annotated[int, Field(**REPEATS)]
 Priority = Annotated[int, Field(**PRIORITY)]
 Processes = Annotated[int, Field(ge=1, le=MOST_PROCESSES)]
 Bytes = Annotated[int, Field(ge=1024, le=1_000_000_000_000)]
+ResultBytes = Annotated[int, Field(ge=1024, le=268_435_456)]
 Megabytes = Annotated[int, Field(ge=1, le=LARGEST)]
 Name = Annotated[str, Field(min_length=1)]
 QueueName = Annotated[

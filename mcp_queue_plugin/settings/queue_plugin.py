@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from mcp_queue_plugin.allowed import DEFAULT_QUEUE, LARGEST, Isolation, OnInterrupt, Overflow
+from mcp_queue_plugin.settings.access import AccessSettings
 from mcp_queue_plugin.settings.fields import (
     MOST_PROCESSES,
     Bytes,
@@ -20,12 +21,14 @@ from mcp_queue_plugin.settings.fields import (
     Processes,
     QueueName,
     Repeats,
+    ResultBytes,
     Seconds,
     Section,
     broken_rule,
     not_below,
     setting,
 )
+from mcp_queue_plugin.settings.security import SecuritySettings
 from mcp_queue_plugin.words import in_words, shown
 
 
@@ -203,6 +206,17 @@ class NamedQueueSettings(Section):
 class LimitSettings(Section):
     """What the queue takes, and what happens beyond."""
 
+    params_bytes: Bytes = setting(
+        1_048_576,
+        "How large the parameters of a job may be, as JSON; larger ones are refused. What is larger belongs into a "
+        "file or a store of its own, and its name into the parameters.",
+        unit="bytes",
+    )
+    result_bytes: ResultBytes = setting(
+        16_777_216,
+        "How large the result of a job may be, as JSON; a job that returns more fails with `ResultTooLarge`.",
+        unit="bytes",
+    )
     log_bytes: Bytes = setting(
         8_388_608,
         "How much of a job's log is kept. Beyond that the oldest lines are dropped and counted.",
@@ -258,6 +272,8 @@ class PluginSettings(Section):
     job_defaults: JobDefaults = JobDefaults()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    access: AccessSettings = AccessSettings()
+    security: SecuritySettings = SecuritySettings()
 
     @field_validator("job_defaults")
     @classmethod

@@ -186,7 +186,7 @@ class Steps:
         return Applied(self._records.save(job, stopped), before=job.state)
 
     def _retry(self, operation: Retry) -> Outcome:
-        job = self._records.find(operation.job_id)
+        job = self._named(operation)
         if job is None or job.state is State.DELETED:
             return Refused(Refusal.NOT_FOUND)
         if not decide.may_retry(job):
@@ -199,8 +199,12 @@ class Steps:
         return Applied(retried, before=job.state, evicted=evicted)
 
     def _change_by_id(self, operation: ById) -> Outcome:
-        job = self._records.find(operation.job_id)
+        job = self._named(operation)
         return self._settle(job, decide.by_id(operation, job, at=self._records.moment()))
+
+    def _named(self, operation: ById | Retry) -> Job | None:
+        job = self._records.find(operation.job_id)
+        return job if job is not None and job.is_visible_to(operation.owner) else None
 
     def _change_by_token(self, operation: ByToken) -> Outcome:
         job, now = self._records.at(operation.token.uid), self._records.moment().now

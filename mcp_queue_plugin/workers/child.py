@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
 from typing import NoReturn, Protocol
@@ -31,7 +31,7 @@ from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.limits import ProcessLimits
 from mcp_queue_plugin.workers.protocol import Broken, Kind, Ready, Run, Setup, decode, encode
 from mcp_queue_plugin.workers.reporting import AttemptReporter
-from mcp_queue_plugin.workers.results import AttemptFacts, described, error_info, result_frame
+from mcp_queue_plugin.workers.results import AttemptFacts, described, error_info, result_frame, within
 
 __all__ = ["JobLoop", "JobStopped", "Runner", "RunnerFactory", "main"]
 
@@ -55,13 +55,14 @@ RunnerFactory = Callable[[Setup], Runner]
 class _Attempts:
     """The worker once it is set up: runs attempts, and cleans up after each before it tells the result."""
 
-    def __init__(self, control: Control, streams: Streams, runner: Runner, lasting_threads: Iterable[str]) -> None:
+    def __init__(self, control: Control, streams: Streams, runner: Runner, setup: Setup) -> None:
         self._control = control
         self._streams = streams
         self._runner = runner
         self._loop = JobLoop(control)
         self._alarms = Alarms()
-        self._surroundings = Surroundings(lasting_threads)
+        self._result_bytes = setup.result_bytes
+        self._surroundings = Surroundings(setup.lasting_threads)
         self._limits = ProcessLimits()
         self._precedence = limits.Precedence()
 
@@ -105,7 +106,7 @@ class _Attempts:
 
     def _ending_of(self, call: Run, params: bytes, context: JobContext) -> Ending:
         try:
-            return self._runner.run(call, params, context, self._loop)
+            return within(self._runner.run(call, params, context, self._loop), self._result_bytes)
         except JobStopped:
             return Ending(kind=EndingKind.STOPPED)
         except BaseException as error:
@@ -153,7 +154,7 @@ def main(control_fd: int, inbox_fd: int) -> int:
     streams.flush()
     ready = Ready(commands=runner.commands, failed_imports=runner.failed_imports)
     control.send(encode(Kind.READY, None, msgspec.json.encode(ready)))
-    return _Attempts(control, streams, runner, setup.lasting_threads).serve()
+    return _Attempts(control, streams, runner, setup).serve()
 
 
 def _set_signals() -> None:

@@ -130,7 +130,8 @@ def decode(document: bytes, model: type[HeaderT]) -> HeaderT:
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """INIT: what makes a worker of this generation. ``runner`` is the factory of its Runner, as ``module:qualname``.
 
-    Threads of the modules ``lasting_threads`` may outlive the job that has started them.
+    Threads of the modules ``lasting_threads`` may outlive the job that has started them. A result of more than
+    ``result_bytes`` fails its job.
     """
 
     runner: str
@@ -140,6 +141,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     config_path: str | None = None
     log_level: str | None = None
     lasting_threads: tuple[str, ...] = ()
+    result_bytes: int = PAYLOAD_MAX_BYTES
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

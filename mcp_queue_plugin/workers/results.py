@@ -11,7 +11,7 @@ from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Token
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.model.text import storable
-from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Kind, Result, encode
+from mcp_queue_plugin.workers.protocol import Kind, Result, encode
 
 MESSAGE_MAX_LENGTH = 2_000
 TRACEBACK_MAX_LENGTH = 4_000
@@ -35,6 +35,15 @@ def result_frame(token: Token, ending: Ending, changes: Changes, facts: AttemptF
     except (ProtocolViolation, UnicodeEncodeError):
         dirty = facts.dirty and storable(facts.dirty, DESCRIPTION_MAX_LENGTH)
         return _encoded(token, _shortened(ending), changes, facts._replace(dirty=dirty))
+
+
+def within(ending: Ending, result_max_bytes: int) -> Ending:
+    """``ending``, or the failure of a job whose result is larger than that."""
+    if ending.result is None or len(ending.result) <= result_max_bytes:
+        return ending
+    text = f"the result is too large: {len(ending.result)} bytes; limits.result_bytes allows {result_max_bytes}"
+    kind = "ResultTooLarge"
+    return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type=kind, message=text), error_kinds=(kind,))
 
 
 def error_info(error: BaseException) -> ErrorInfo:
@@ -69,10 +78,6 @@ def _encoded(token: Token, ending: Ending, changes: Changes, facts: AttemptFacts
 
 def _shortened(ending: Ending) -> Ending:
     """An ending that fits into a frame, whatever its texts hold."""
-    if ending.result is not None and len(ending.result) > PAYLOAD_MAX_BYTES:
-        text = f"the result is too large: {len(ending.result)} bytes of {PAYLOAD_MAX_BYTES}"
-        kind = "ResultTooLarge"
-        return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type=kind, message=text), error_kinds=(kind,))
     error = ending.error
     if error is None:
         return ending

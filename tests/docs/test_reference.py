@@ -115,6 +115,11 @@ def test_the_errors_that_reach_a_client_are_documented() -> None:
         errors.JobNotFound,
         errors.JobAlreadyExists,
         errors.JobStateInvalid,
+        errors.InvalidRequest,
+        errors.NotStrictJson,
+        errors.TooManyWaits,
+        errors.CommandForbidden,
+        errors.AdminsOnly,
         errors.QueueFull,
         errors.IdempotencyConflict,
         errors.QueueDisabled,
@@ -186,6 +191,7 @@ def test_the_managers_methods_are_documented() -> None:
     internal = {
         "open()",
         "warm_up()",
+        "health()",
         "notify_terminal(job_id)",
         "submission(job_class, job_id, params, options=None)",
     }

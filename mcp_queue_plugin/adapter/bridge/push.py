@@ -11,12 +11,11 @@ from fastapi import FastAPI
 from mcp_proxy_adapter.core.job_push import lifespan_wiring, notifier, queue_custom_push
 from mcp_proxy_adapter.core.job_push.caller_loss import cancel_reason_for, note_cancel_reason
 from mcp_proxy_adapter.core.job_push.engine import JobPushEngine
-from mcp_proxy_adapter.core.job_push.subscriptions import Subscriber, SubscriberRegistry, SubscriptionCategory
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
 
 from mcp_queue_plugin.adapter.bridge import server
-
-QUEUE_JOB, COMMAND_SESSION = SubscriptionCategory.QUEUE_JOB, SubscriptionCategory.COMMAND_SESSION
+from mcp_queue_plugin.adapter.bridge.snapshots import Snapshots
+from mcp_queue_plugin.adapter.bridge.subscriptions import COMMAND_SESSION, OF_JOBS, QUEUE_JOB, Subscriptions
 
 STEP_SECONDS = queue_custom_push._JOB_PROCESSING_STEP_MIN_INTERVAL_SEC
 """The adapter sends the subscribers of a queue job one step in so many seconds, and forgets those between."""
@@ -39,35 +38,6 @@ class Delivery(Enum):
 _TERMINAL = frozenset({QueueJobStatus.COMPLETED, QueueJobStatus.FAILED, QueueJobStatus.STOPPED})
 
 
-class Subscriptions(SubscriberRegistry):
-    """The adapter's registry; a subscription to a job makes the push engine follow it."""
-
-    engine: PushEngine | None = None
-
-    async def subscribe(self, key: str, category: SubscriptionCategory, subscriber: Subscriber) -> None:
-        """Subscribe, but not in the middle of a delivery: it would be unclear whether that was heard."""
-        job_id = str(key).strip()
-        if self.engine is None or not job_id or category not in (QUEUE_JOB, COMMAND_SESSION):
-            await super().subscribe(key, category, subscriber)
-            return
-        async with self.engine.between_deliveries(job_id):
-            await super().subscribe(job_id, category, subscriber)
-        self.engine.follow(job_id)
-
-    def has(self, job_id: str, category: SubscriptionCategory) -> bool:
-        """Whether anybody is subscribed to a job."""
-        return bool(self._subscriptions.get((job_id, category)))
-
-    def end(self, job_id: str) -> None:
-        """End all subscriptions to a job that has ended: their subscribers know."""
-        for category in (QUEUE_JOB, COMMAND_SESSION):
-            for subscriber in self._subscriptions.pop((job_id, category), ()):
-                of_subscriber = self._subscriber_index[subscriber]
-                of_subscriber.discard((job_id, category))
-                if not of_subscriber:
-                    del self._subscriber_index[subscriber]
-
-
 class PushEngine(JobPushEngine):
     """The adapter's engine, which looks at every subscribed job ten times a second, told of changes instead."""
 
@@ -76,6 +46,7 @@ class PushEngine(JobPushEngine):
         super().__init__(app)
         self._subscriptions: Subscriptions = app.state.job_push_registry
         self._subscriptions.engine = self
+        app.state.job_status_accumulator.subscriptions = self._subscriptions
 
     @abstractmethod
     def follow(self, job_id: str) -> None:
@@ -96,15 +67,14 @@ class PushEngine(JobPushEngine):
 
     def has_audience(self, job_id: str) -> bool:
         """Whether a job's changes are of interest to anybody."""
-        return job_id in self.extra_watch or any(
-            self._subscriptions.has(job_id, category) for category in (QUEUE_JOB, COMMAND_SESSION)
-        )
+        return job_id in self.extra_watch or any(self._subscriptions.has(job_id, category) for category in OF_JOBS)
 
-    async def deliver(self, job_id: str, job: QueueJobResult, reason: str | None) -> Delivery:
-        """Send a job's new state to its subscribers.
+    async def deliver(self, job_id: str, job: QueueJobResult, owner: str | None, reason: str | None) -> Delivery:
+        """Send a job's new state to its subscribers, those for whom the job of ``owner`` exists.
 
         When a job has ended, the subscriptions of all who have heard end too: whoever subscribes later is told anew.
         """
+        self._subscriptions.owners[job_id] = owner
         audience = (self._subscriptions.has(job_id, QUEUE_JOB), self._subscriptions.has(job_id, COMMAND_SESSION))
         if job.status not in _TERMINAL:
             return await self._deliver_step(job_id, job, *audience)
@@ -132,6 +102,7 @@ class PushEngine(JobPushEngine):
         """Forget what subscribers of a job were sent, which the adapter remembers for ever."""
         self.delivered.discard(job_id)
         for memory in (
+            self._subscriptions.owners,
             self.last_status,
             self.last_progress_sig,
             self.queue_job_notified,
@@ -150,6 +121,7 @@ def replace_push(engine: type[PushEngine]) -> None:
 
     replacements: dict[str, type | Callable[[FastAPI], Awaitable[None]]] = {
         "SubscriberRegistry": Subscriptions,
+        "JobStatusAccumulator": Snapshots,
         "JobPushEngine": engine,
         "_job_push_poll_loop": serve,
     }

@@ -223,7 +223,8 @@ async def test_without_a_queue_it_is_said_where_there_would_be_one(serving: Queu
 def test_every_argument_of_a_task_counts_for_its_idempotency_key() -> None:
     fingerprints = set()
     for context in ("one", "other"):
-        submission, _ = submission_of(greet, new_id(), {"name": "you", "context": context}, JobOptions(), "key")
+        params = {"name": "you", "context": context}
+        submission, _ = submission_of(greet, new_id(), params, JobOptions(), idempotency_key="key")
         assert submission.idempotency is not None
         fingerprints.add(submission.idempotency.fingerprint)
     assert len(fingerprints) == 2

@@ -60,9 +60,18 @@ VARIABLES = [
     ("MCP_QUEUE__JOB_DEFAULTS__MAX_CRASHES", "1", "queue_plugin.job_defaults.max_crashes", 1),
     ("MCP_QUEUE__JOB_DEFAULTS__ON_INTERRUPT", "fail", "queue_plugin.job_defaults.on_interrupt", "fail"),
     ("MCP_QUEUE__JOB_DEFAULTS__STOP_GRACE_SECONDS", "0", "queue_plugin.job_defaults.stop_grace_seconds", 0),
+    ("MCP_QUEUE__LIMITS__PARAMS_BYTES", "2048", "queue_plugin.limits.params_bytes", 2048),
+    ("MCP_QUEUE__LIMITS__RESULT_BYTES", "2048", "queue_plugin.limits.result_bytes", 2048),
     ("MCP_QUEUE__LIMITS__LOG_BYTES", "4096", "queue_plugin.limits.log_bytes", 4096),
     ("MCP_QUEUE__LIMITS__OVERFLOW", "reject", "queue_plugin.limits.overflow", "reject"),
     ("MCP_QUEUE__RETENTION__TOMBSTONE_SECONDS", "0", "queue_plugin.retention.tombstone_seconds", 0),
+    ("MCP_QUEUE__ACCESS__OWNER_ONLY", "false", "queue_plugin.access.owner_only", False),
+    ("MCP_QUEUE__ACCESS__ADMIN_ROLES", '["techsup"]', "queue_plugin.access.admin_roles", ("techsup",)),
+    ("MCP_QUEUE__SECURITY__MAX_BODY_BYTES", "4096", "queue_plugin.security.max_body_bytes", 4096),
+    ("MCP_QUEUE__SECURITY__MAX_DEPTH", "9", "queue_plugin.security.max_depth", 9),
+    ("MCP_QUEUE__SECURITY__MAX_WAITS_PER_CALLER", "9", "queue_plugin.security.max_waits_per_caller", 9),
+    ("MCP_QUEUE__SECURITY__MASKED_KEYS", '["pin"]', "queue_plugin.security.masked_keys", ("pin",)),
+    ("MCP_QUEUE__SECURITY__ENV_DENY", '["AWS_*"]', "queue_plugin.security.env_deny", ("AWS_*",)),
 ]
 
 NULLABLE = [".".join(path) for path, node in all_settings().items() if {"type": "null"} in branches(node)]

@@ -58,8 +58,21 @@ DEFAULTS: dict[str, Any] = {
             "on_interrupt": "retry",
             "stop_grace_seconds": 5.0,
         },
-        "limits": {"log_bytes": 8_388_608, "overflow": "evict_oldest"},
+        "limits": {
+            "params_bytes": 1_048_576,
+            "result_bytes": 16_777_216,
+            "log_bytes": 8_388_608,
+            "overflow": "evict_oldest",
+        },
         "retention": {"tombstone_seconds": 3600.0},
+        "access": {"owner_only": True, "admin_roles": ("*",)},
+        "security": {
+            "max_body_bytes": 16_777_216,
+            "max_depth": 64,
+            "max_waits_per_caller": 2000,
+            "masked_keys": ("password", "token", "secret", "authorization", "api_key"),
+            "env_deny": (),
+        },
     },
 }
 
@@ -123,6 +136,15 @@ ACCEPTED = [
     ("queue_plugin.limits.log_bytes", 1024),
     ("queue_plugin.limits.overflow", "reject"),
     ("queue_plugin.retention.tombstone_seconds", 0),
+    ("queue_plugin.limits.params_bytes", 1024),
+    ("queue_plugin.limits.result_bytes", 268_435_456),
+    ("queue_plugin.access.owner_only", False),
+    ("queue_plugin.access.admin_roles", []),
+    ("queue_plugin.security.max_body_bytes", 1024),
+    ("queue_plugin.security.max_depth", 8),
+    ("queue_plugin.security.max_waits_per_caller", 1),
+    ("queue_plugin.security.masked_keys", []),
+    ("queue_plugin.security.env_deny", ["AWS_*"]),
 ]
 
 BOOLEANS = ["enabled", "in_memory"]

@@ -1,0 +1,96 @@
+"""Who may do what: from what the adapter accepts of a client to whom the client is for the queue."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_queue_plugin.adapter.bridge import security
+from mcp_queue_plugin.adapter.bridge.security import Identity
+from mcp_queue_plugin.adapter.bridge.server import adapter_error
+from mcp_queue_plugin.adapter.callers import (
+    NOBODY,
+    SERVER,
+    AccessMode,
+    Caller,
+    current_caller,
+    owner_of,
+    require_command,
+    viewer,
+)
+from mcp_queue_plugin.adapter.enqueue import running_manager
+from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.settings import AccessSettings
+
+_CALLERS = 1024
+
+
+class Access:
+    """Knows the callers of one server."""
+
+    def __init__(self, config: Mapping[str, Any], settings: AccessSettings) -> None:
+        """Read the adapter's own sections of ``config`` whenever somebody calls: they may change."""
+        self._config = config
+        self._settings = settings
+        self._caller = functools.lru_cache(maxsize=_CALLERS)(self._known_caller)
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether only those are let in who have a token."""
+        return security.asks_for_tokens(self._config)
+
+    @property
+    def mode(self) -> AccessMode:
+        """Whose jobs exist for a caller."""
+        if not self.asks_for_tokens:
+            return "one_owner"
+        return "owner_only" if self._settings.owner_only else "shared"
+
+    def caller_of(self, scope: Mapping[str, Any]) -> Caller:
+        """Who the client of an ASGI scope is; ``NOBODY`` is who has no token though one is asked for."""
+        identity = security.identity_of(self._config, scope)
+        if identity is not None:
+            return self._caller(identity)
+        return NOBODY if self.asks_for_tokens else SERVER
+
+    def _known_caller(self, identity: Identity) -> Caller:
+        is_admin = any(role in self._settings.admin_roles for role in identity.roles)
+        return Caller(
+            owner=owner_of(identity.kind, identity.name),
+            sees_all=is_admin or not self._settings.owner_only,
+            is_admin=is_admin,
+            may_run=functools.partial(security.may_run, self._config, identity.roles),
+            roles=identity.roles,
+        )
+
+
+def install() -> None:
+    """Close what the adapter leaves open: every command is checked, and no token goes into a job or a log."""
+    security.check_every_command(_check_command)
+    security.check_sessions(lambda command: current_caller().may_run(command))
+    security.identify_sessions(_user)
+    security.filter_session_metadata(is_visible)
+
+
+async def is_visible(job_id: str) -> bool:
+    """Whether a job exists for the caller."""
+    if viewer() is None:
+        return True
+    try:
+        await running_manager().engine.status(job_id)
+    except QueueError:
+        return False
+    return True
+
+
+def _check_command(name: str) -> None:
+    try:
+        require_command(name)
+    except QueueError as error:
+        raise adapter_error(error) from error
+
+
+def _user() -> dict[str, Any]:
+    caller = current_caller()
+    return {"id": caller.owner, "role": None, "roles": list(caller.roles)} if caller.owner else {}

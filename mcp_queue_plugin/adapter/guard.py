@@ -1,0 +1,141 @@
+"""What stands before the adapter's routes: it knows who calls, and lets in only what they can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_queue_plugin.adapter.access import Access
+from mcp_queue_plugin.adapter.callers import NOBODY, calling
+from mcp_queue_plugin.adapter.wire import check_batch, check_call, check_object
+from mcp_queue_plugin.errors import InvalidRequest, RequestTooLarge
+from mcp_queue_plugin.settings import SecuritySettings
+
+POLICY_VIOLATION = 1008
+"""Close code of RFC 6455; before the connection is accepted the server answers 403 instead."""
+
+Check = Callable[[bytes, int], None]
+
+_CHECKS: dict[str, Check] = {
+    "/api/jsonrpc": check_call,
+    "/api/jsonrpc/batch": check_batch,
+    "/api/async": check_object,
+}
+_TOOLS = "/tools/"
+
+
+class Guard:
+    """ASGI middleware, the innermost: the adapter's own has refused by then whom it refuses."""
+
+    def __init__(self, app: ASGIApp, access: Access, security: SecuritySettings) -> None:
+        """Stand before ``app``."""
+        self._app = app
+        self._access = access
+        self._security = security
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one connection or the application's life."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        caller = self._access.caller_of(scope)
+        with calling(caller):
+            if scope["type"] == "http":
+                await self._serve_request(scope, receive, send)
+            elif caller is NOBODY:
+                await receive()
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "a token is required"})
+            else:
+                await self._app(scope, self._checked_messages(receive, send), send)
+
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        check = _check_of(scope)
+        if check is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await self._body(receive)
+            if body is None:
+                return
+            check(body, self._security.max_depth)
+        except InvalidRequest as error:
+            await _refusal(error, check)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The body of a request; None if the client went away in the middle of it.
+
+        Raises:
+            RequestTooLarge: it is larger than ``max_body_bytes``.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            self._check_size(size)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    def _checked_messages(self, receive: Receive, send: Send) -> Receive:
+        """The messages of a WebSocket that can be read; one that cannot is answered with an error."""
+
+        async def next_message() -> Message:
+            while True:
+                message = await receive()
+                text = message.get("text")
+                if message["type"] != "websocket.receive" or text is None:
+                    return message
+                try:
+                    data = text.encode("utf-8", "surrogatepass")
+                    self._check_size(len(data))
+                    check_object(data, self._security.max_depth)
+                except InvalidRequest as error:
+                    refusal = JSONResponse({"action": "command_error", **_plain(error)})
+                    await send({"type": "websocket.send", "text": bytes(refusal.body).decode()})
+                else:
+                    return message
+
+        return next_message
+
+    def _check_size(self, size: int) -> None:
+        most = self._security.max_body_bytes
+        if size > most:
+            raise RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
+
+
+def _check_of(scope: Scope) -> Check | None:
+    """How the body of a request is checked; None if its route reads it by itself."""
+    path: str = scope["path"]
+    if scope["method"] != "POST":
+        return None
+    return _CHECKS.get(path) or (check_object if path.startswith(_TOOLS) else None)
+
+
+def _plain(error: InvalidRequest) -> dict[str, Any]:
+    return {"error": error.message, "code": error.code, "data": error.details()}
+
+
+def _refusal(error: InvalidRequest, check: Check) -> JSONResponse:
+    if check is check_object:
+        return JSONResponse(_plain(error), error.http_status)
+    said = {"code": error.code, "message": error.message, "data": error.details()}
+    return JSONResponse({"jsonrpc": "2.0", "error": said, "id": None}, error.http_status)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What a route receives: the body that was read, and then what comes behind it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return next_message
