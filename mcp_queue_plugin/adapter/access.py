@@ -8,7 +8,6 @@ from typing import Any
 
 from mcp_queue_plugin.adapter.bridge import security
 from mcp_queue_plugin.adapter.bridge.security import Identity
-from mcp_queue_plugin.adapter.bridge.server import adapter_error
 from mcp_queue_plugin.adapter.callers import (
     NOBODY,
     SERVER,
@@ -67,7 +66,7 @@ class Access:
 
 def install() -> None:
     """Close what the adapter leaves open: every command is checked, and no token goes into a job or a log."""
-    security.check_every_command(_check_command)
+    security.check_every_command(require_command)
     security.check_sessions(lambda command: current_caller().may_run(command))
     security.identify_sessions(_user)
     security.filter_session_metadata(is_visible)
@@ -82,13 +81,6 @@ async def is_visible(job_id: str) -> bool:
     except QueueError:
         return False
     return True
-
-
-def _check_command(name: str) -> None:
-    try:
-        require_command(name)
-    except QueueError as error:
-        raise adapter_error(error) from error
 
 
 def _user() -> dict[str, Any]:

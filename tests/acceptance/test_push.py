@@ -12,16 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.socket import Socket, connected
 from tests.acceptance.harness.waiting import Gate
 
-SECONDS = 15.0
 PUSH_SECONDS = 0.1
-ENDS = ("job_completed", "job_failed", "job_stopped", "command_completed", "command_failed", "command_cancelled")
 
 
 @pytest.fixture(scope="module")
@@ -36,43 +34,10 @@ def pushing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         server.dispose()
 
 
-class Socket:
-    """One connection to ``/ws``, and what has come over it."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-
-    async def send(self, **message: Any) -> None:
-        await self._socket.send_json(message)
-
-    async def subscribe(self, job_id: str, kind: str = "queue_job") -> None:
-        await self.send(action="subscribe", subscription_type=kind, job_id=job_id)
-
-    async def run(self, command: str, **params: Any) -> str:
-        """Start a command session; its job's id."""
-        await self.send(action="execute_command", command=command, params=params)
-        event = await self.next()
-        assert event["event"] == "command_accepted", event
-        return str(event["job_id"])
-
-    async def next(self) -> dict[str, Any]:
-        event: dict[str, Any] = await self._socket.receive_json(timeout=SECONDS)
-        return event
-
-    async def until_end(self, job_id: str) -> list[dict[str, Any]]:
-        """All events of a job up to its end."""
-        events: list[dict[str, Any]] = []
-        while not events or events[-1]["event"] not in ENDS:
-            events.append(await self.next())
-            assert events[-1]["job_id"] == job_id
-        return events
-
-
 @pytest.fixture
 async def socket(pushing_server: Server) -> AsyncIterator[Socket]:
-    url = f"{pushing_server.url.replace('http', 'ws', 1)}/ws"
-    async with aiohttp.ClientSession() as session, session.ws_connect(url) as connection:
-        yield Socket(connection)
+    async with connected(pushing_server.url) as socket:
+        yield socket
 
 
 @pytest.fixture

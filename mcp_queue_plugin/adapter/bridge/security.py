@@ -10,12 +10,13 @@ from mcp_proxy_adapter.api.core import app_factory_routes
 from mcp_proxy_adapter.api.middleware import command_permission_middleware, unified_security
 from starlette.datastructures import Headers
 
-from mcp_queue_plugin.adapter.bridge.server import replace
+from mcp_queue_plugin.adapter.bridge.server import adapter_error, replace
+from mcp_queue_plugin.errors import QueueError
 
 Config = Mapping[str, Any]
-Execute = Callable[..., Awaitable[Any]]
 
 _BEARER = "Bearer "
+_CHECKED = "checked_for_its_caller"
 
 
 class Identity(NamedTuple):
@@ -60,18 +61,29 @@ def may_run(config: Config, roles: tuple[str, ...], command: str) -> bool:
 
 
 def check_every_command(check: Callable[[str], None]) -> None:
-    """Call ``check`` with the name of each command before the adapter runs it, on whatever way it was asked for."""
+    """Call ``check`` with the name of each command before the adapter runs it, on whatever way it was asked for.
 
-    def checked(execute: Execute) -> Execute:
-        async def checked_execute(command_name: str, *arguments: Any, **named: Any) -> Any:
+    What it raises becomes the JSON-RPC error of a call, and of one that is not waited for an answer over HTTP.
+    """
+    if hasattr(handlers.execute_command, _CHECKED):
+        return
+
+    async def execute_command(command_name: str, *arguments: Any, **named: Any) -> Any:
+        try:
             check(command_name)
-            return await execute(command_name, *arguments, **named)
+        except QueueError as error:
+            raise adapter_error(error) from error
+        return await execute(command_name, *arguments, **named)
 
-        return checked_execute
+    async def execute_command_async(command_name: str, *arguments: Any, **named: Any) -> Any:
+        check(command_name)
+        return await execute_async(command_name, *arguments, **named)
 
-    replace(handlers, "execute_command", checked(handlers.execute_command))
+    execute, execute_async = handlers.execute_command, handlers.execute_command_async
+    setattr(execute_command, _CHECKED, True)
+    replace(handlers, "execute_command", execute_command)
     for module in (handlers, app_factory_routes):
-        replace(module, "execute_command_async", checked(module.execute_command_async))
+        replace(module, "execute_command_async", execute_command_async)
 
 
 def check_sessions(allowed: Callable[[str], bool]) -> None:

@@ -18,12 +18,17 @@ Record = dict[str, Any]
 class Client:
     """Calls commands of one server over one connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=60)
+        self.headers = {} if token is None else {"X-API-Key": token}
+        self._http = httpx.Client(base_url=url, timeout=60, headers=self.headers)
 
     def close(self) -> None:
         self._http.close()
+
+    def post(self, path: str, body: bytes | str) -> httpx.Response:
+        """What a body is answered with, whatever it is."""
+        return self._http.post(path, content=body, headers={"Content-Type": "application/json"})
 
     def rpc(self, method: str, params: Any) -> dict[str, Any]:
         """The whole JSON-RPC reply."""

@@ -1,0 +1,265 @@
+"""A server that asks for tokens: each caller's jobs exist for that caller alone, on every surface."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.acceptance.harness.client import Client
+from tests.acceptance.harness.configuration import write_configuration
+from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.socket import connected
+from tests.acceptance.harness.waiting import Gate, until
+
+ALICE, BOB, ROOT = "alice-token-1c9d", "bob-token-77ab", "root-token-e0f2"
+AUTH = {
+    "use_token": True,
+    "use_roles": True,
+    "tokens": {ALICE: ["embedder"], BOB: ["chunker"], ROOT: ["*"]},
+    "roles": {"embedder": ["read", "write"], "chunker": ["read"], "*": ["*"]},
+}
+PERMISSIONS = {"stamp": ["write"]}
+HEARS_NOTHING_SECONDS = 0.5
+
+Ask = Callable[[Client, str], Any]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("guarded")
+    plugin = {"security": {"max_waits_per_caller": 2}}
+    config = write_configuration(folder, queue_plugin=plugin, auth=AUTH, command_permissions=PERMISSIONS)
+    with Server(config).serving() as server:
+        yield server
+
+
+@pytest.fixture
+def caller(guarded: Server) -> Iterator[Callable[[str], Client]]:
+    with ExitStack() as opened:
+
+        def of(token: str) -> Client:
+            client = Client(guarded.url, token)
+            opened.callback(client.close)
+            return client
+
+        yield of
+
+
+@pytest.fixture
+def alice(caller: Callable[[str], Client]) -> Client:
+    return caller(ALICE)
+
+
+@pytest.fixture
+def bob(caller: Callable[[str], Client]) -> Client:
+    return caller(BOB)
+
+
+@pytest.fixture
+def root(caller: Callable[[str], Client]) -> Client:
+    return caller(ROOT)
+
+
+VERBS: dict[str, Ask] = {
+    "status": lambda client, job_id: client.rpc("queue_get_job_status", {"job_id": job_id}),
+    "wait": lambda client, job_id: client.rpc("queue_get_job_status", {"job_id": job_id, "wait_seconds": 0.1}),
+    "logs": lambda client, job_id: client.rpc("queue_get_job_logs", {"job_id": job_id}),
+    "follow": lambda client, job_id: client.rpc("queue_get_job_logs", {"job_id": job_id, "wait_seconds": 0.1}),
+    "start": lambda client, job_id: client.rpc("queue_start_job", {"job_id": job_id}),
+    "stop": lambda client, job_id: client.rpc("queue_stop_job", {"job_id": job_id}),
+    "delete": lambda client, job_id: client.rpc("queue_delete_job", {"job_id": job_id}),
+    "retry": lambda client, job_id: client.rpc("queue_retry_job", {"job_id": job_id}),
+    "snapshot": lambda client, job_id: client.rpc("job_status_get", {"job_id": job_id}),
+    "batch": lambda client, job_id: json.loads(
+        client.post(
+            "/api/jsonrpc/batch",
+            json.dumps([{"jsonrpc": "2.0", "id": 1, "method": "queue_get_job_status", "params": {"job_id": job_id}}]),
+        ).content
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("state", ["created", "running", "completed", "failed"])
+def test_to_others_a_job_is_answered_byte_for_byte_as_one_that_there_is_not(
+    alice: Client, bob: Client, gate: Gate, verb: str, state: str
+) -> None:
+    job_id = f"{state}-of-alice-{verb}"
+    if state == "created":
+        alice.add(job_id, command="add_numbers", params={"a": 1, "b": 2}, start=False)
+    elif state == "running":
+        alice.add(job_id, command="hold", params={"gate": str(gate)})
+        alice.running(job_id)
+    elif state == "completed":
+        alice.add(job_id, command="add_numbers", params={"a": 1, "b": 2})
+        alice.ended(job_id)
+    else:
+        alice.add(job_id, command="raise_error", params={})
+        alice.ended(job_id)
+    before = alice.status(job_id)
+    asked = VERBS[verb](bob, job_id)
+    unknown = f"{state}-of-nobody-{verb}"
+    assert json.dumps(asked).replace(job_id, unknown) == json.dumps(VERBS[verb](bob, unknown))
+    assert alice.status(job_id) == before
+    alice.delete(job_id, grace_seconds=0)
+
+
+def test_lists_hold_the_callers_jobs_alone_and_an_administrator_sees_all(
+    alice: Client, bob: Client, root: Client
+) -> None:
+    mine = {alice.submit("add_numbers", a=1, b=number) for number in range(3)}
+    theirs = {bob.submit("add_numbers", a=2, b=number) for number in range(2)}
+    for client, job_ids in ((alice, mine), (bob, theirs)):
+        for job_id in job_ids:
+            client.ended(job_id)
+    assert mine <= alice.job_ids()
+    assert theirs <= bob.job_ids()
+    assert not alice.job_ids() & bob.job_ids()
+    assert alice.job_ids() | bob.job_ids() <= root.job_ids()
+    assert alice.data("queue_list_jobs")["total_count"] == len(alice.job_ids())
+    owners = {row["owner"] for row in root.data("queue_list_jobs", limit=1000)["jobs"]}
+    assert len(owners) == 2
+    assert root.status(mine.pop())["status"] == "completed"
+
+
+def test_a_taken_id_is_refused_whoever_has_it_and_keys_are_everybodys_own(alice: Client, bob: Client) -> None:
+    command: dict[str, Any] = {"command": "add_numbers", "params": {"a": 1, "b": 1}}
+    alice.add("taken", **command, start=False)
+    refusal = bob.refusal("queue_add_job", job_type="command_execution", job_id="taken", params=command)
+    assert refusal["data"]["domain_code"] == "JOB_ALREADY_EXISTS"
+    assert "owner" not in json.dumps(refusal)
+    for client, job_id in ((alice, "keyed by alice"), (bob, "keyed by bob")):
+        asked = {"job_type": "command_execution", "job_id": job_id, "params": command, "idempotency_key": "same"}
+        assert client.data("queue_add_job", **asked)["job_id"] == job_id
+    alice.delete("taken")
+
+
+def test_queues_are_paused_by_administrators_alone_and_the_jobs_of_workers_are_not_told(
+    alice: Client, root: Client, gate: Gate
+) -> None:
+    assert alice.refusal("queue_pause", queue="default")["data"]["domain_code"] == "ADMINS_ONLY"
+    root.data("queue_pause", queue="default")
+    root.data("queue_resume", queue="default")
+    job_id = alice.submit("hold", gate=str(gate))
+    alice.running(job_id)
+    health = alice.health()
+    assert health["access"] == "owner_only"
+    assert {worker["job_id"] for worker in health["workers"]["processes"]} == {None}
+    assert job_id in {worker["job_id"] for worker in root.health()["workers"]["processes"]}
+    alice.delete(job_id, grace_seconds=0)
+
+
+STAMP = {"method": "stamp", "params": {}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/jsonrpc/batch", [{"jsonrpc": "2.0", "id": 1, **STAMP}]),
+        ("/api/jsonrpc", {"command": "stamp", "params": {}, "id": 1}),
+        ("/api/jsonrpc", {"jsonrpc": "2.0", "id": 1, "method": "execute_async", "params": {"command": "stamp"}}),
+        ("/api/async", {"command": "stamp", "params": {}}),
+    ],
+    ids=["batch", "short form", "execute_async", "async"],
+)
+def test_command_permissions_hold_on_every_way_to_a_command(bob: Client, path: str, body: Any) -> None:
+    answer = bob.post(path, json.dumps(body))
+    assert answer.status_code < 500
+    assert "COMMAND_FORBIDDEN" in answer.text
+
+
+async def test_a_websocket_without_a_token_that_counts_is_refused(guarded: Server) -> None:
+    for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with connected(guarded.url, headers):
+                pass
+        assert refused.value.status == 403
+
+
+async def test_over_the_websocket_too_a_job_exists_for_its_owner_alone(
+    guarded: Server, alice: Client, bob: Client, gate: Gate
+) -> None:
+    async with connected(guarded.url, alice.headers) as hers, connected(guarded.url, bob.headers) as his:
+        job_id = await hers.run("hold", gate=str(gate))
+        await asyncio.to_thread(alice.running, job_id)
+        for kind in ("queue_job", "command_session"):
+            await his.subscribe(job_id, kind)
+        await his.send(action="resume_command_events", job_id=job_id)
+        assert (await his.next())["error"] == "resume_not_available"
+        await his.send(action="cancel_command", job_id=job_id)
+        refused = await his.next()
+        assert refused["data"]["domain_code"] == "JOB_NOT_FOUND"
+        pushed = {"job_id": job_id, "step": "forged", "progress_percent": 7}
+        await asyncio.to_thread(bob.rpc, "job_processing_step", pushed)
+        gate.open()
+        events = await hers.until_end(job_id)
+        assert events[-1]["event"] == "command_completed"
+        assert "forged" not in json.dumps(events)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(HEARS_NOTHING_SECONDS):
+                await his.next()
+        await his.send(action="execute_command", command="stamp", params={})
+        assert "Not allowed" in (await his.next())["error"]["message"]
+
+
+async def test_who_leaves_another_ones_session_does_not_end_it(
+    guarded: Server, alice: Client, bob: Client, gate: Gate
+) -> None:
+    job_id = await asyncio.to_thread(alice.submit, "hold", gate=str(gate))
+    await asyncio.to_thread(alice.running, job_id)
+    async with connected(guarded.url, bob.headers) as his:
+        await his.subscribe(job_id, "command_session")
+        # Answered in turn: the subscription has been taken.
+        await his.send(action="resume_command_events", job_id=job_id)
+        await his.next()
+    assert (await asyncio.to_thread(alice.status, job_id))["status"] == "running"
+    gate.open()
+    assert (await asyncio.to_thread(alice.ended, job_id))["status"] == "completed"
+
+
+async def test_no_token_is_kept_with_a_job_or_logged_with_it(guarded: Server, alice: Client) -> None:
+    logs = [guarded.config.parent / "log" / name for name in ("server.log", "access.log", "error.log")]
+    begins = {log: log.stat().st_size if log.exists() else 0 for log in logs}
+    async with connected(guarded.url, alice.headers) as hers:
+        job_id = await hers.run("add_numbers", a=1, b=2)
+        await hers.until_end(job_id)
+    folder = guarded.config.parent
+    with sqlite3.connect(f"file:{folder / 'queue.db'}?mode=ro", uri=True) as store:
+        rows = store.execute("SELECT * FROM params").fetchall() + store.execute("SELECT * FROM jobs").fetchall()
+    assert rows
+    written = "".join(str(row) for row in rows)
+    # The adapter itself logs its whole configuration when it starts; what comes behind is what calls leave.
+    written += "".join(log.read_bytes()[begin:].decode() for log, begin in begins.items() if log.exists())
+    assert job_id in written
+    for token in (ALICE, BOB, ROOT):
+        assert token not in written
+
+
+async def test_a_caller_has_so_many_waits_and_others_theirs(alice: Client, bob: Client, gate: Gate) -> None:
+    job_id = await asyncio.to_thread(alice.submit, "hold", gate=str(gate))
+    own = await asyncio.to_thread(bob.submit, "hold", gate=str(gate))
+    clients = [Client(alice.url, ALICE) for _ in range(2)]
+    try:
+        version = (await asyncio.to_thread(alice.running, job_id))["version"]
+        waiting = [
+            asyncio.create_task(asyncio.to_thread(client.status, job_id, wait_seconds=15, known_version=version))
+            for client in clients
+        ]
+        await asyncio.to_thread(until, lambda: alice.health()["waiting_calls"] == 2, "both wait")
+        refused = await asyncio.to_thread(alice.refusal, "queue_get_job_status", job_id=job_id, wait_seconds=15)
+        assert refused["data"]["domain_code"] == "TOO_MANY_WAITS"
+        assert (await asyncio.to_thread(bob.status, own, wait_seconds=0.1))["job_id"] == own
+        gate.open()
+        assert {record["version"] > version for record in await asyncio.gather(*waiting)} == {True}
+    finally:
+        for client in clients:
+            client.close()
+    await asyncio.to_thread(alice.ended, job_id)
+    await asyncio.to_thread(bob.ended, own)
