@@ -49,5 +49,6 @@ def _check(call: Any, what: str) -> None:
     params = call.get("params")
     if not isinstance(params, dict | None) and params != []:
         raise InvalidRequest(f"the params of {what} must be an object", field="params")
-    if isinstance(call.get("id"), bool | list | dict):
-        raise InvalidRequest(f"the id of {what} must be a text or a number", field="id")
+    number = call.get("id")
+    if not isinstance(number, str | int | None) or isinstance(number, bool):
+        raise InvalidRequest(f"the id of {what} must be a text or an integer", field="id")

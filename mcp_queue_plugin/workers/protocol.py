@@ -123,7 +123,7 @@ def decode(document: bytes, model: type[HeaderT]) -> HeaderT:
     """
     try:
         return msgspec.json.decode(document, type=model)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolViolation(f"a frame's header is not a {model.__name__}: {error}") from error
 
 
