@@ -21,6 +21,9 @@ class Socket:
     async def send(self, **message: Any) -> None:
         await self._socket.send_json(message)
 
+    async def send_text(self, text: str) -> None:
+        await self._socket.send_str(text)
+
     async def subscribe(self, job_id: str, kind: str = "queue_job") -> None:
         await self.send(action="subscribe", subscription_type=kind, job_id=job_id)
 
