@@ -9,8 +9,8 @@ import pytest
 
 from tests.docs.pages import REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "reliability.md"
-NAMED = sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE.read_text(encoding="utf-8"))))
+PAGES = {name: (REPOSITORY / "docs" / name).read_text(encoding="utf-8") for name in ("reliability.md", "security.md")}
+NAMED = sorted({named for text in PAGES.values() for named in re.findall(r"`(tests/[^`]+)`", text)})
 
 
 @pytest.mark.parametrize("named", NAMED)
@@ -21,8 +21,9 @@ def test_a_test_that_is_named_exists(named: str) -> None:
     assert name in tests if name else any(test.startswith("test_") for test in tests)
 
 
-def test_every_promise_names_what_holds_it() -> None:
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    promises = [row for row in rows if not row.startswith(("| Promise", "| ---"))]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_promise_names_what_holds_it(page: str) -> None:
+    rows = [line for line in PAGES[page].splitlines() if line.startswith("| ")]
+    promises = [row for row in rows if not row.startswith(("| Promise", "| Defence", "| ---"))]
     assert len(promises) > 20
     assert all("`tests/" in row for row in promises)
