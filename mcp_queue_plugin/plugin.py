@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from mcp_queue_plugin.adapter import access, enqueue, http_errors, push
 from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.guard import Guard
+from mcp_queue_plugin.adapter.guard import Gate, Guard
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from mcp_queue_plugin.errors import ConfigurationError, QueueError
@@ -72,12 +72,17 @@ class QueuePlugin:
         server.replace_queue_commands(dict(QUEUE_COMMANDS))
         server.keep_no_request_filters()
         http_errors.install(app)
-        # The innermost: what is refused is logged, and has the headers that browsers ask for.
-        app.user_middleware.append(Middleware(Guard, access=plugin.callers, security=settings.queue_plugin.security))
+        plugin._stand_guard()
         app.state.queue_plugin = plugin
         plugin._tell_adapter()
         plugin._wrap_lifespan()
         return plugin
+
+    def _stand_guard(self) -> None:
+        """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers."""
+        security, stack = self.settings.queue_plugin.security, self.app.user_middleware
+        stack.insert(server.place_of_security(stack), Middleware(Gate, security=security))
+        stack.append(Middleware(Guard, access=self.callers, security=security))
 
     def _tell_adapter(self) -> None:
         """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""
@@ -106,7 +111,7 @@ class QueuePlugin:
             logger.warning("The queue is disabled by queue_manager.enabled: use_queue commands are refused")
             yield None
             return
-        self.manager = manager = QueueManagerIntegration.from_settings(self.settings, access=self.callers.mode)
+        self.manager = manager = QueueManagerIntegration.from_settings(self.settings, access=lambda: self.callers.mode)
         try:
             await manager.open()
         except QueueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_queue_plugin.adapter.bridge import security
+from mcp_queue_plugin.adapter.bridge.job_messages import JobMessages
 from mcp_queue_plugin.adapter.bridge.security import Identity
 from mcp_queue_plugin.adapter.callers import (
     NOBODY,
@@ -16,10 +17,10 @@ from mcp_queue_plugin.adapter.callers import (
     current_caller,
     owner_of,
     require_command,
-    viewer,
 )
 from mcp_queue_plugin.adapter.enqueue import running_manager
-from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.errors import InvalidParameters, QueueError
+from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.settings import AccessSettings
 
 _CALLERS = 1024
@@ -66,21 +67,38 @@ class Access:
 
 def install() -> None:
     """Close what the adapter leaves open: every command is checked, and no token goes into a job or a log."""
-    security.check_every_command(require_command)
-    security.check_sessions(lambda command: current_caller().may_run(command))
+    security.check_every_command(check_command)
     security.identify_sessions(_user)
-    security.filter_session_metadata(is_visible)
+    JobMessages(visible_job, lambda: running_manager().waits.one()).install()
 
 
-async def is_visible(job_id: str) -> bool:
-    """Whether a job exists for the caller."""
-    if viewer() is None:
-        return True
+def check_command(name: str, params: Any) -> None:
+    """Check that the caller may run a command, and that its parameters leave alone what the server itself passes.
+
+    Raises:
+        CommandForbidden: the caller may not.
+        InvalidParameters: a parameter has a name that the server keeps for itself.
+    """
+    require_command(name)
+    taken = [key for key in _PASSED_BY_THE_SERVER if isinstance(params, dict) and key in params]
+    if taken:
+        raise InvalidParameters(
+            f"the parameter {taken[0]} is reserved: the server alone decides it",
+            field=taken[0],
+            violation="reserved",
+            reserved=list(_PASSED_BY_THE_SERVER),
+        )
+
+
+_PASSED_BY_THE_SERVER = ("context", "cls")
+
+
+async def visible_job(job_id: str) -> Job | None:
+    """The record of a job that exists for the caller; None if there is none, or the queue cannot tell."""
     try:
-        await running_manager().engine.status(job_id)
+        return (await running_manager().engine.status(job_id)).job
     except QueueError:
-        return False
-    return True
+        return None
 
 
 def _user() -> dict[str, Any]:

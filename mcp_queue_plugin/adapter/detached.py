@@ -19,6 +19,9 @@ from mcp_queue_plugin.errors import EngineNotRunning, NotJson
 from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Submission
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.options import JobOptions
+from mcp_queue_plugin.model.text import storable
+
+MESSAGE_MAX_LENGTH = 2048
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +38,10 @@ class _Running(NamedTuple):
 class DetachedCommands:
     """The running ones, by job id, and how to cancel those that may be cancelled."""
 
-    def __init__(self, engine: EngineClient) -> None:
-        """Record them in ``engine``."""
+    def __init__(self, engine: EngineClient, result_bytes: int) -> None:
+        """Record them in ``engine``; a result of more than ``result_bytes`` fails its command."""
         self._engine = engine
+        self._result_bytes = result_bytes
         self._running: dict[str, _Running] = {}
         self._ends: dict[str, Callable[[], None]] = {}
         """How to report the ends that the engine has not confirmed yet."""
@@ -111,6 +115,11 @@ class DetachedCommands:
             result = None if document is None else encode_document(document)
         except NotJson as error:
             kind, result, message = EndingKind.FAILED, None, error.message
+        if result is not None and len(result) > self._result_bytes:
+            message = f"the result is too large: {len(result)} bytes; limits.result_bytes allows {self._result_bytes}"
+            kind, result = EndingKind.FAILED, None
+        # It may quote what a client has sent, of whatever length.
+        message = message and storable(message, MESSAGE_MAX_LENGTH)
         report_end = partial(self._engine.end_adopted, job_id, kind, description, error=message, result=result)
         self._ends[job_id] = report_end
         try:

@@ -12,6 +12,7 @@ from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.callers import NOBODY, calling
 from mcp_queue_plugin.adapter.wire import check_batch, check_call, check_object
 from mcp_queue_plugin.errors import InvalidRequest, RequestTooLarge
+from mcp_queue_plugin.model.strict_json import check_depth
 from mcp_queue_plugin.settings import SecuritySettings
 
 POLICY_VIOLATION = 1008
@@ -25,6 +26,50 @@ _CHECKS: dict[str, Check] = {
     "/api/async": check_object,
 }
 _TOOLS = "/tools/"
+
+
+class Gate:
+    """ASGI middleware before the adapter's own, which reads and parses whatever it gets: bounds what that is."""
+
+    def __init__(self, app: ASGIApp, security: SecuritySettings) -> None:
+        """Stand before ``app``."""
+        self._app = app
+        self._security = security
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one connection or the application's life."""
+        check = _check_of(scope)
+        if check is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await self._body(receive)
+            if body is None:
+                return
+            check_depth(body, self._security.max_depth)
+        except InvalidRequest as error:
+            await _refusal(error, check)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The body of a request; None if the client went away in the middle of it.
+
+        Raises:
+            RequestTooLarge: it is larger than ``max_body_bytes``.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            _check_size(size, self._security.max_body_bytes)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
 
 
 class Guard:
@@ -56,34 +101,14 @@ class Guard:
         if check is None:
             await self._app(scope, receive, send)
             return
+        # The gate has made one message of it.
+        message = await receive()
         try:
-            body = await self._body(receive)
-            if body is None:
-                return
-            check(body, self._security.max_depth)
+            check(message.get("body", b""), self._security.max_depth)
         except InvalidRequest as error:
             await _refusal(error, check)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
-
-    async def _body(self, receive: Receive) -> bytes | None:
-        """The body of a request; None if the client went away in the middle of it.
-
-        Raises:
-            RequestTooLarge: it is larger than ``max_body_bytes``.
-        """
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            part = message.get("body", b"")
-            size += len(part)
-            self._check_size(size)
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
+        await self._app(scope, _replay(message.get("body", b""), receive), send)
 
     def _checked_messages(self, receive: Receive, send: Send) -> Receive:
         """The messages of a WebSocket that can be read; one that cannot is answered with an error."""
@@ -96,7 +121,7 @@ class Guard:
                     return message
                 try:
                     data = text.encode("utf-8", "surrogatepass")
-                    self._check_size(len(data))
+                    _check_size(len(data), self._security.max_body_bytes)
                     check_object(data, self._security.max_depth)
                 except InvalidRequest as error:
                     refusal = JSONResponse({"action": "command_error", **_plain(error)})
@@ -106,17 +131,17 @@ class Guard:
 
         return next_message
 
-    def _check_size(self, size: int) -> None:
-        most = self._security.max_body_bytes
-        if size > most:
-            raise RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
 
 
 def _check_of(scope: Scope) -> Check | None:
     """How the body of a request is checked; None if its route reads it by itself."""
-    path: str = scope["path"]
-    if scope["method"] != "POST":
+    if scope["type"] != "http" or scope["method"] != "POST":
         return None
+    path: str = scope["path"]
     return _CHECKS.get(path) or (check_object if path.startswith(_TOOLS) else None)
 
 

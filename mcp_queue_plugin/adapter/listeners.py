@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from typing import Protocol
 
 from mcp_queue_plugin.adapter.bridge.worker import queued_commands
@@ -58,10 +59,10 @@ class EngineListener(ClientEvents):
     def on_ended(self, job_ids: tuple[str, ...]) -> None:
         """Tell every listener of every job, each by a call of its own: one that raises harms no other."""
         self._in_process().on_ended(job_ids)
-        loop = asyncio.get_running_loop()
+        loop, no_caller = asyncio.get_running_loop(), Context()
         for listener in self._terminal:
             for job_id in job_ids:
-                loop.call_soon(listener, job_id)
+                loop.call_soon(listener, job_id, context=no_caller)
 
     def notify(self, job_id: str) -> None:
         """Tell every listener of one job, now."""

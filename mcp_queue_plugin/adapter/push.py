@@ -124,7 +124,7 @@ class FollowedJob:
         self._version = None
         async with self.delivering:
             job = answer.job
-            delivery = await self._push.deliver(self.job_id, job_result(answer), job.owner, job.reason)
+            delivery = await self._push.deliver(self.job_id, job_result(answer), job)
         if delivery in (Delivery.SENT, Delivery.PACED):
             self._version = answer.job.version
         self._is_paced = delivery in (Delivery.PACED, Delivery.HELD_BACK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Self
 
 from mcp_queue_plugin.adapter.callers import AccessMode, current_caller, viewer
@@ -27,22 +28,22 @@ logger = logging.getLogger(__name__)
 class RunningQueue:
     """What a manager is before anybody asks it for a job."""
 
-    def __init__(self, settings: Settings, access: AccessMode = "one_owner") -> None:
-        """A queue with these settings that does not run yet; ``access`` is told in its health."""
+    def __init__(self, settings: Settings, access: Callable[[], AccessMode] = lambda: "one_owner") -> None:
+        """A queue with these settings that does not run yet; what ``access`` answers is told in its health."""
         self.settings = settings
         self.access = access
         self.waits = Waits(settings.queue_plugin.security.max_waits_per_caller)
         self.capabilities: Capabilities | None = None
         self._listener = EngineListener(lambda: self._detached)
         self.engine = EngineClient(self._listener, viewer)
-        self._detached = DetachedCommands(self.engine)
+        self._detached = DetachedCommands(self.engine, settings.queue_plugin.limits.result_bytes)
         self.default_options = JobOptions(
             **settings.queue_plugin.job_defaults.model_dump(), isolation=settings.queue_plugin.workers.isolation
         )
         self.queue_rules = queue_rules(settings)
 
     @classmethod
-    def from_settings(cls, settings: Settings, access: AccessMode = "one_owner") -> Self:
+    def from_settings(cls, settings: Settings, access: Callable[[], AccessMode] = lambda: "one_owner") -> Self:
         """A manager with all of ``settings``, those of ``queue_plugin`` included; the environment is not read."""
         manager = cls.__new__(cls)
         RunningQueue.__init__(manager, settings, access)
@@ -105,7 +106,7 @@ class RunningQueue:
     async def health(self) -> dict[str, Any]:
         """How the queue is, as far as the caller may know."""
         health = await self.engine.health()
-        return health_report(health, self.settings, access=self.access, sees_all=current_caller().sees_all)
+        return health_report(health, self.settings, access=self.access(), sees_all=current_caller().sees_all)
 
     def submission(
         self, job_class: JobTarget, job_id: str, params: dict[str, Any], options: QueueOptions | None = None

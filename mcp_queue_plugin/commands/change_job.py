@@ -61,7 +61,8 @@ class LetGoCommand(QueueCommand):
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
         """Answer the record: as ``wanted``, or still ``stopping``."""
         job_id = params["job_id"]
-        answer = await self.ask(manager.engine, job_id, params.get("grace_seconds"))
+        with manager.waits.one():
+            answer = await self.ask(manager.engine, job_id, params.get("grace_seconds"))
         message = (
             f"Job {job_id} {self.wanted.value} successfully"
             if answer.job.state is self.wanted

@@ -58,7 +58,7 @@ class Dispatcher:
         lanes: Lanes,
         claims: dict[int, Token],
         *,
-        is_leaving: Callable[[str], bool],
+        is_leaving: Callable[[Job], bool],
         max_workers: int,
         rules: WorkerRules,
         clock: Clock,
@@ -66,7 +66,7 @@ class Dispatcher:
     ) -> None:
         """Run at most ``max_workers`` jobs of ``lanes`` at once; operations go to ``committer``.
 
-        ``claims`` holds the claims by uid, and ``is_leaving`` knows the stops by public id, that are not committed yet.
+        ``claims`` holds the claims by uid, and ``is_leaving`` knows the stops, that are not committed yet.
         """
         self._pool = WorkerPool(max_workers=max_workers, rules=rules, events=self, clock=clock)
         self._max_workers = max_workers
@@ -225,7 +225,7 @@ class Dispatcher:
         self._run(job, params, token)
 
     def _has_to_be_claimed_first(self, job: Job) -> bool:
-        return job.options.on_interrupt == "fail" or self._is_leaving(job.job_id)
+        return job.options.on_interrupt == "fail" or self._is_leaving(job)
 
     def _run(self, job: Job, params: bytes, token: Token) -> None:
         run = Run(token=token, job_id=job.job_id, job_type=job.job_type, target=job.target, command=job.command)

@@ -16,7 +16,7 @@ from mcp_queue_plugin.engine.lanes import Lanes
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.reading import Outline, Reading
 from mcp_queue_plugin.engine.report import queue_reports
-from mcp_queue_plugin.engine.stopping import Stopping
+from mcp_queue_plugin.engine.stopping import Leaving, Stopping, leavings
 from mcp_queue_plugin.engine.timed import Retention, Scheduler
 from mcp_queue_plugin.engine.values import Answer, EngineEvents, EngineHealth, EngineOptions, QueueReport, Reply
 from mcp_queue_plugin.errors import InvalidParameters, QueueError, QueueFull
@@ -62,13 +62,13 @@ class Engine:
             token = claims.get(job.uid)
             return token is not None and token.attempt > job.attempt
 
-        leaving: Counter[str] = Counter()
+        leaving: Counter[Leaving] = Counter()
         self._lanes = Lanes(store, options.queues, slots=options.max_concurrent_jobs, is_claimed=is_claimed)
         self._dispatcher = Dispatcher(
             self._committer,
             self._lanes,
             claims,
-            is_leaving=leaving.__contains__,
+            is_leaving=lambda job: bool(leaving) and not leaving.keys().isdisjoint(leavings(job)),
             max_workers=options.max_concurrent_jobs,
             rules=options.workers,
             clock=clock,

@@ -110,7 +110,11 @@ class Requests:
             timed_out=answer.timed_out,
             place=answer.place,
         )
-        self._send(Verb.JOB, header, answer.result or b"")
+        try:
+            self._send(Verb.JOB, header, answer.result or b"")
+        except ProtocolViolation as violation:
+            logger.error("The record of job %s cannot be told: %s", answer.job.job_id, violation)
+            self.answer(number, InvalidParameters(f"the record is too large to be told: {violation.message}"))
 
     def submit(self, frame: Frame) -> None:
         """SUBMIT."""

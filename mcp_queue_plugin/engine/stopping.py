@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.answers import answer_of
@@ -27,6 +28,13 @@ WAIT_MAX_SECONDS = 15.0
 FAILURE_PAUSE_SECONDS = 1.0
 
 
+class Leaving(NamedTuple):
+    """A public id, and the owner to whom its job has to belong; None for any."""
+
+    job_id: str
+    owner: str | None
+
+
 class Stopping:
     """Carries out stops and deletions, and sees to it that evicted jobs let go.
 
@@ -40,11 +48,11 @@ class Stopping:
         adopted: AdoptedJobs,
         dispatcher: Dispatcher,
         reading: Reading,
-        leaving: Counter[str],
+        leaving: Counter[Leaving],
     ) -> None:
         """Commit through ``submit``; ``adopted`` and ``dispatcher`` know who runs a job, ``reading`` who waits for it.
 
-        ``leaving`` tells others the public ids whose stop or deletion is not committed yet.
+        ``leaving`` tells others what is asked to stop or deleted by a commit that is still to come.
         """
         self._submit = submit
         self._adopted = adopted
@@ -57,13 +65,14 @@ class Stopping:
     ) -> None:
         """Stop or delete a job; the answer comes when it has let go, or after a while with it still ``stopping``."""
         job_id = operation.job_id
-        self._leaving[job_id] += 1
+        leaving = Leaving(job_id, operation.owner)
+        self._leaving[leaving] += 1
         self._dispatcher.recall(lambda job: job.job_id == job_id and job.is_visible_to(operation.owner))
 
         def on_outcome(outcome: Outcome | QueueError) -> None:
-            self._leaving[job_id] -= 1
-            if not self._leaving[job_id]:
-                del self._leaving[job_id]
+            self._leaving[leaving] -= 1
+            if not self._leaving[leaving]:
+                del self._leaving[leaving]
             answer = answer_of(outcome, operation, job_id)
             if isinstance(answer, Answer) and answer.job.state is State.STOPPING:
                 self._make_let_go(answer.job, grace_seconds)
@@ -108,6 +117,11 @@ class Stopping:
             )
         except QueueError as error:
             reply(error)
+
+
+def leavings(job: Job) -> tuple[Leaving, Leaving]:
+    """What concerns ``job``: it was asked for by its owner, or by who may see all."""
+    return Leaving(job.job_id, None), Leaving(job.job_id, job.owner)
 
 
 def _patience_seconds(job: Job, grace_seconds: float | None, wait_seconds: float | None) -> float:

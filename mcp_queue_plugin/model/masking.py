@@ -36,9 +36,10 @@ def masked_refusal(message: str, data: dict[str, Any], words: Sequence[str]) -> 
         data: For programs: ``field`` is the parameter's path, ``got`` and ``value`` what it was.
         words: As for ``is_secret``.
     """
-    if not is_secret(str(data.get("field", "")), words):
+    field = str(data.get("field", ""))
+    if not is_secret(field, words):
         return message, masked(data, words)
-    for shown in ("got", "value"):
-        if data.get(shown) not in (None, ""):
-            message = message.replace(str(data[shown]), MASK)
-    return message, {key: MASK if key in ("got", "value") else part for key, part in data.items()}
+    why = data.get("violation", "value")
+    return f"{field} is not valid ({why}); its value is not shown", {
+        key: part for key, part in data.items() if key in ("field", "violation", "expected", "required", "type")
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -25,8 +26,7 @@ def parse(body: bytes, max_depth: int) -> Any:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"not UTF-8: byte {error.start} of the request") from error
-    if exceeds_depth(body, max_depth):
-        raise InvalidRequest(f"objects and lists are nested deeper than {max_depth} levels", max_depth=max_depth)
+    check_depth(body, max_depth)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -37,6 +37,16 @@ def parse(body: bytes, max_depth: int) -> Any:
     if "\\u" in text and any(_has_lone_surrogate(part) for part in _texts(value)):
         raise NotStrictJson("not JSON that can be read: a text has half of a surrogate pair")
     return value
+
+
+def check_depth(document: bytes, max_depth: int) -> None:
+    """Check the depth of a JSON document, before anything else is known of it.
+
+    Raises:
+        InvalidRequest: it is nested deeper than ``max_depth`` levels.
+    """
+    if exceeds_depth(document, max_depth):
+        raise InvalidRequest(f"objects and lists are nested deeper than {max_depth} levels", max_depth=max_depth)
 
 
 def exceeds_depth(document: bytes, max_depth: int) -> bool:
@@ -60,8 +70,7 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise NotStrictJson(f"not JSON that can be read: the key {ascii(twice)[:PLACE_MAX_LENGTH]} stands twice")
     return found
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from tests.acceptance.harness.client import Client
@@ -77,6 +78,11 @@ VERBS: dict[str, Ask] = {
     "delete": lambda client, job_id: client.rpc("queue_delete_job", {"job_id": job_id}),
     "retry": lambda client, job_id: client.rpc("queue_retry_job", {"job_id": job_id}),
     "snapshot": lambda client, job_id: client.rpc("job_status_get", {"job_id": job_id}),
+    "snapshot wait": lambda client, job_id: client.rpc("job_status_wait", {"job_id": job_id, "timeout_seconds": 0.1}),
+    "say": lambda client, job_id: client.rpc("job_processing_step", {"job_id": job_id, "step": "forged"}),
+    "say accepted": lambda client, job_id: client.rpc("job_input_accepted", {"job_id": job_id, "command": "forged"}),
+    "register": lambda client, job_id: client.rpc("job_status_register", {"job_id": job_id, "ws_id": "mine"}),
+    "unregister": lambda client, job_id: client.rpc("job_status_unregister", {"job_id": job_id}),
     "batch": lambda client, job_id: json.loads(
         client.post(
             "/api/jsonrpc/batch",
@@ -166,13 +172,42 @@ STAMP = {"method": "stamp", "params": {}}
         ("/api/jsonrpc", {"command": "stamp", "params": {}, "id": 1}),
         ("/api/jsonrpc", {"jsonrpc": "2.0", "id": 1, "method": "execute_async", "params": {"command": "stamp"}}),
         ("/api/async", {"command": "stamp", "params": {}}),
+        ("/tools/tst_execute_command", {"command": "stamp", "params": {}}),
+        (
+            "/api/jsonrpc",
+            {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "queue_add_job",
+                "params": {"job_type": "command_execution", "job_id": "stamped", "params": {"command": "stamp"}},
+            },
+        ),
     ],
-    ids=["batch", "short form", "execute_async", "async"],
+    ids=["batch", "short form", "execute_async", "async", "tool", "queue_add_job"],
 )
 def test_command_permissions_hold_on_every_way_to_a_command(bob: Client, path: str, body: Any) -> None:
     answer = bob.post(path, json.dumps(body))
     assert answer.status_code < 500
     assert "COMMAND_FORBIDDEN" in answer.text
+
+
+def test_what_is_refused_in_a_batch_is_refused_alone(bob: Client) -> None:
+    batch = [
+        {"jsonrpc": "2.0", "id": 1, "method": "queue_health", "params": {}},
+        {"jsonrpc": "2.0", "id": 2, **STAMP},
+        {"jsonrpc": "2.0", "id": 3, "method": "execute_async", "params": {"command": "stamp"}},
+        {"jsonrpc": "2.0", "id": 4, "method": "execute_async", "params": {"command": "no such command"}},
+    ]
+    answers = bob.post("/api/jsonrpc/batch", json.dumps(batch)).json()
+    assert [answer["id"] for answer in answers] == [1, 2, 3, 4]
+    assert answers[0]["result"]["success"]
+    assert [answer["error"]["code"] for answer in answers[1:]] == [-32000, -32000, -32601]
+
+
+def test_size_and_depth_are_held_before_anybody_is_asked_who_it_is(guarded: Server) -> None:
+    assert guarded.post("/api/jsonrpc", b"{}").status_code == 401
+    assert guarded.post("/api/jsonrpc", b"[" * 100).status_code == 400
+    assert guarded.post("/api/jsonrpc", b"x" * 17_000_000).status_code == 413
 
 
 async def test_a_websocket_without_a_token_that_counts_is_refused(guarded: Server) -> None:
@@ -189,6 +224,7 @@ async def test_over_the_websocket_too_a_job_exists_for_its_owner_alone(
     async with connected(guarded.url, alice.headers) as hers, connected(guarded.url, bob.headers) as his:
         job_id = await hers.run("hold", gate=str(gate))
         await asyncio.to_thread(alice.running, job_id)
+        await hers.subscribe(job_id)
         for kind in ("queue_job", "command_session"):
             await his.subscribe(job_id, kind)
         await his.send(action="resume_command_events", job_id=job_id)
@@ -199,14 +235,14 @@ async def test_over_the_websocket_too_a_job_exists_for_its_owner_alone(
         pushed = {"job_id": job_id, "step": "forged", "progress_percent": 7}
         await asyncio.to_thread(bob.rpc, "job_processing_step", pushed)
         gate.open()
-        events = await hers.until_end(job_id)
-        assert events[-1]["event"] == "command_completed"
+        events = await hers.until_end(job_id) + await hers.until_end(job_id)
+        assert {"job_completed", "command_completed"} <= {event["event"] for event in events}
         assert "forged" not in json.dumps(events)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(HEARS_NOTHING_SECONDS):
                 await his.next()
         await his.send(action="execute_command", command="stamp", params={})
-        assert "Not allowed" in (await his.next())["error"]["message"]
+        assert (await his.next())["error"]["data"]["domain_code"] == "COMMAND_FORBIDDEN"
 
 
 async def test_who_leaves_another_ones_session_does_not_end_it(
@@ -219,9 +255,53 @@ async def test_who_leaves_another_ones_session_does_not_end_it(
         # Answered in turn: the subscription has been taken.
         await his.send(action="resume_command_events", job_id=job_id)
         await his.next()
-    assert (await asyncio.to_thread(alice.status, job_id))["status"] == "running"
+    seen = await asyncio.to_thread(alice.status, job_id)
+    later = await asyncio.to_thread(
+        alice.status, job_id, wait_seconds=HEARS_NOTHING_SECONDS, known_version=seen["version"]
+    )
+    assert (later["timed_out"], later["status"]) == (True, "running")
     gate.open()
     assert (await asyncio.to_thread(alice.ended, job_id))["status"] == "completed"
+
+
+async def test_what_was_said_of_a_job_is_told_to_its_owner_alone(guarded: Server, alice: Client, bob: Client) -> None:
+    async with connected(guarded.url, alice.headers) as hers, connected(guarded.url, bob.headers) as his:
+        job_id = await hers.run("add_numbers", a=1, b=2)
+        await hers.until_end(job_id)
+        assert (await asyncio.to_thread(alice.rpc, "job_status_get", {"job_id": job_id}))["result"]["data"]
+        # Whatever is tried to have it sent to a delivery of one's own.
+        for method, params in (
+            ("job_status_register", {"job_id": job_id}),
+            ("job_input_accepted", {"job_id": job_id, "command": "c"}),
+            ("job_status_register", {"job_id": job_id, "ws_id": "his own"}),
+        ):
+            await asyncio.to_thread(bob.rpc, method, params)
+        await his.send(action="subscribe", subscription_type="ws_delivery", ws_id="his own")
+        for asked in ({"job_id": job_id}, {"ws_id": "his own"}):
+            said = await asyncio.to_thread(bob.rpc, "job_status_get", asked)
+            assert said["result"] == {"success": True, "data": None}
+        await asyncio.to_thread(alice.rpc, "job_status_register", {"job_id": job_id, "ws_id": "hers"})
+        assert (await asyncio.to_thread(alice.rpc, "job_status_get", {"ws_id": "hers"}))["result"]["data"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(HEARS_NOTHING_SECONDS):
+                await his.next()
+
+
+async def test_who_subscribes_to_another_ones_job_costs_nothing(guarded: Server, alice: Client, bob: Client) -> None:
+    job_id = await asyncio.to_thread(alice.submit, "add_numbers", a=1, b=2)
+    await asyncio.to_thread(alice.ended, job_id)
+    process = psutil.Process(guarded.pid)
+    async with connected(guarded.url, bob.headers) as his:
+        for kind in ("queue_job", "command_session"):
+            await his.subscribe(job_id, kind)
+        await his.send(action="resume_command_events", job_id=job_id)
+        await his.next()
+        before = process.cpu_times()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(HEARS_NOTHING_SECONDS):
+                await his.next()
+        after = process.cpu_times()
+    assert after.user + after.system - before.user - before.system < HEARS_NOTHING_SECONDS / 2
 
 
 async def test_no_token_is_kept_with_a_job_or_logged_with_it(guarded: Server, alice: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -150,13 +151,42 @@ def test_no_process_shows_a_secret_in_its_arguments_and_no_worker_in_its_environ
         assert SECRET not in process.environ().values()
 
 
-@pytest.mark.parametrize("value", [12_345, ["12345"]])
-def test_a_secret_that_is_refused_is_not_repeated(bounded: Server, value: Any) -> None:
-    params = {"command": "guarded_login", "params": {"password": value}}
+def test_a_secret_that_is_refused_is_not_repeated_by_the_queue(bounded: Server) -> None:
+    wrong = {"password": "hunter2"}
+    # The adapter's own refusal of a call quotes it, to the one who has sent it.
+    assert "hunter2" in json.dumps(bounded.refusal("guarded_login", **wrong))
+    params = {"command": "guarded_login", "params": wrong}
     refusal = bounded.refusal("queue_add_job", job_type="command_execution", job_id="login", params=params)
     assert refusal["code"] == INVALID_PARAMS
-    assert "password" in refusal["message"]
-    assert "12345" not in json.dumps(refusal)
+    assert refusal["message"] == "password is not valid (value); its value is not shown"
+    assert "hunter2" not in json.dumps(refusal)
+
+
+async def test_an_error_of_whatever_length_is_kept_cut_and_harms_nobody(bounded: Server) -> None:
+    engine = bounded.engine_pid
+    async with connected(bounded.url) as socket:
+        for length in (40_000, 60_000):
+            job_id = await socket.run("queue_list_jobs", status_filter="x" * length)
+            assert (await socket.until_end(job_id))[-1]["event"] == "command_failed"
+            record = await asyncio.to_thread(bounded.status, job_id)
+            assert record["status"] == "failed"
+            assert len(record["error"]) <= 2048
+    assert bounded.engine_pid == engine
+
+
+@pytest.mark.parametrize("key", ["context", "cls"])
+async def test_what_the_server_passes_to_a_command_is_refused_by_name(bounded: Server, key: str) -> None:
+    refusal = await asyncio.to_thread(lambda: bounded.refusal("queue_health", **{key: {}}))
+    assert (refusal["code"], refusal["data"]["field"]) == (INVALID_PARAMS, key)
+    async with connected(bounded.url) as socket:
+        await socket.send(action="execute_command", command="queue_health", params={key: {}})
+        assert (await socket.next())["error"]["data"]["field"] == key
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", -1, 1e308, "soon"])
+def test_the_adapters_own_wait_has_an_end(bounded: Server, seconds: Any) -> None:
+    refusal = bounded.refusal("job_status_wait", job_id="x", timeout_seconds=seconds)
+    assert refusal["data"]["field"] == "timeout_seconds"
 
 
 def test_one_owner_is_told_in_health(bounded: Client) -> None:

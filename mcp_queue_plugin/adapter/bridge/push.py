@@ -14,8 +14,9 @@ from mcp_proxy_adapter.core.job_push.engine import JobPushEngine
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
 
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.bridge.snapshots import Snapshots
+from mcp_queue_plugin.adapter.bridge.job_messages import MAPPED_AT, forget_older_mapping
 from mcp_queue_plugin.adapter.bridge.subscriptions import COMMAND_SESSION, OF_JOBS, QUEUE_JOB, Subscriptions
+from mcp_queue_plugin.model.job import Job
 
 STEP_SECONDS = queue_custom_push._JOB_PROCESSING_STEP_MIN_INTERVAL_SEC
 """The adapter sends the subscribers of a queue job one step in so many seconds, and forgets those between."""
@@ -46,7 +47,6 @@ class PushEngine(JobPushEngine):
         super().__init__(app)
         self._subscriptions: Subscriptions = app.state.job_push_registry
         self._subscriptions.engine = self
-        app.state.job_status_accumulator.subscriptions = self._subscriptions
 
     @abstractmethod
     def follow(self, job_id: str) -> None:
@@ -69,15 +69,17 @@ class PushEngine(JobPushEngine):
         """Whether a job's changes are of interest to anybody."""
         return job_id in self.extra_watch or any(self._subscriptions.has(job_id, category) for category in OF_JOBS)
 
-    async def deliver(self, job_id: str, job: QueueJobResult, owner: str | None, reason: str | None) -> Delivery:
-        """Send a job's new state to its subscribers, those for whom the job of ``owner`` exists.
+    async def deliver(self, job_id: str, job: QueueJobResult, record: Job) -> Delivery:
+        """Send a job's new state to its subscribers, those for whom the job exists.
 
         When a job has ended, the subscriptions of all who have heard end too: whoever subscribes later is told anew.
         """
-        self._subscriptions.owners[job_id] = owner
+        self._subscriptions.end_for_others(job_id, record.owner)
+        forget_older_mapping(self.app, job_id, record)
         audience = (self._subscriptions.has(job_id, QUEUE_JOB), self._subscriptions.has(job_id, COMMAND_SESSION))
         if job.status not in _TERMINAL:
             return await self._deliver_step(job_id, job, *audience)
+        reason = record.reason
         if reason and cancel_reason_for(job_id) is None:
             note_cancel_reason(job_id, reason)
         await self._deliver_terminal(job_id, job, *audience)
@@ -102,7 +104,7 @@ class PushEngine(JobPushEngine):
         """Forget what subscribers of a job were sent, which the adapter remembers for ever."""
         self.delivered.discard(job_id)
         for memory in (
-            self._subscriptions.owners,
+            MAPPED_AT,
             self.last_status,
             self.last_progress_sig,
             self.queue_job_notified,
@@ -121,7 +123,6 @@ def replace_push(engine: type[PushEngine]) -> None:
 
     replacements: dict[str, type | Callable[[FastAPI], Awaitable[None]]] = {
         "SubscriberRegistry": Subscriptions,
-        "JobStatusAccumulator": Snapshots,
         "JobPushEngine": engine,
         "_job_push_poll_loop": serve,
     }

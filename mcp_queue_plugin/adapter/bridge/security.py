@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from mcp_proxy_adapter.api import command_session_service, handlers, ws_endpoint, ws_identity
 from mcp_proxy_adapter.api.core import app_factory_routes
 from mcp_proxy_adapter.api.middleware import command_permission_middleware, unified_security
+from mcp_proxy_adapter.core.errors import InternalError, MicroserviceError
 from starlette.datastructures import Headers
 
-from mcp_queue_plugin.adapter.bridge.server import adapter_error, replace
+from mcp_queue_plugin.adapter.bridge.server import adapter_error, replace, wrap
 from mcp_queue_plugin.errors import QueueError
 
 Config = Mapping[str, Any]
 
+Check = Callable[[str, Any], None]
+Execute = Callable[..., Awaitable[Any]]
+
+logger = logging.getLogger(__name__)
+
 _BEARER = "Bearer "
-_CHECKED = "checked_for_its_caller"
 
 
 class Identity(NamedTuple):
@@ -33,21 +39,23 @@ def asks_for_tokens(config: Config) -> bool:
 
 
 def identity_of(config: Config, scope: Mapping[str, Any]) -> Identity | None:
-    """Who the client of an ASGI scope is: by its token, found and matched as for HTTP, or else by its certificate."""
+    """Who the client of an ASGI scope is: by its token, where one is asked for, or else by its certificate."""
+    if not asks_for_tokens(config):
+        found = ws_identity.get_identity_from_scope({**scope, "headers": []})
+        return Identity("certificate", str(found["cn"])) if found["type"] == "mtls" else None
+    # Found and matched as the adapter does it for HTTP.
     headers = Headers(raw=scope["headers"])
     token = headers.get("X-API-Key")
     authorization = headers.get("Authorization", "")
     if not token and authorization.startswith(_BEARER):
         token = authorization[len(_BEARER) :]
-    if token and asks_for_tokens(config):
-        auth = _section(config, "auth")
-        security = _section(config, "security")
-        matched, roles = unified_security._match_token(
-            auth_active=_auth_is_on(config), auth_cfg=auth, security_cfg=security, token=token
-        )
-        return Identity("token", token, tuple(roles)) if matched else None
-    found = ws_identity.get_identity_from_scope({**scope, "headers": []})
-    return Identity("certificate", str(found["cn"])) if found["type"] == "mtls" else None
+    matched, roles = unified_security._match_token(
+        auth_active=_auth_is_on(config),
+        auth_cfg=_section(config, "auth"),
+        security_cfg=_section(config, "security"),
+        token=token or None,
+    )
+    return Identity("token", str(token), tuple(roles)) if matched else None
 
 
 def may_run(config: Config, roles: tuple[str, ...], command: str) -> bool:
@@ -60,39 +68,76 @@ def may_run(config: Config, roles: tuple[str, ...], command: str) -> bool:
     return command_permission_middleware.check_command_permission(command, user, config)
 
 
-def check_every_command(check: Callable[[str], None]) -> None:
-    """Call ``check`` with the name of each command before the adapter runs it, on whatever way it was asked for.
+def check_every_command(check: Check) -> None:
+    """Call ``check`` with each command and its parameters before the adapter runs it, however it was asked for.
 
-    What it raises becomes the JSON-RPC error of a call, and of one that is not waited for an answer over HTTP.
+    What it raises is answered as the JSON-RPC error of that one call, as the error of a session of /ws, or over HTTP.
     """
-    if hasattr(handlers.execute_command, _CHECKED):
-        return
 
-    async def execute_command(command_name: str, *arguments: Any, **named: Any) -> Any:
-        try:
-            check(command_name)
-        except QueueError as error:
-            raise adapter_error(error) from error
-        return await execute(command_name, *arguments, **named)
+    def call(execute: Execute) -> Execute:
+        async def execute_checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
+            _as_adapter_error(check, command_name, params)
+            return await execute(command_name, params, *arguments, **named)
 
-    async def execute_command_async(command_name: str, *arguments: Any, **named: Any) -> Any:
-        check(command_name)
-        return await execute_async(command_name, *arguments, **named)
+        return execute_checked
 
-    execute, execute_async = handlers.execute_command, handlers.execute_command_async
-    setattr(execute_command, _CHECKED, True)
-    replace(handlers, "execute_command", execute_command)
+    def route(execute: Execute) -> Execute:
+        async def execute_checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
+            check(command_name, params)
+            return await execute(command_name, params, *arguments, **named)
+
+        return execute_checked
+
+    def session(start: Execute) -> Execute:
+        async def start_checked(*, command: str, params: Any, **named: Any) -> Any:
+            _as_adapter_error(check, command, params)
+            return await start(command=command, params=params, **named)
+
+        return start_checked
+
+    def tool(execute: Execute) -> Execute:
+        async def execute_checked(tool_name: str, request: Any, payload: dict[str, Any]) -> Any:
+            check(str(payload.get("command")), payload.get("params"))
+            return await execute(tool_name, request, payload)
+
+        return execute_checked
+
+    wrap(handlers, "execute_command", call)
+    wrap(handlers, "execute_command_async", call)
+    wrap(app_factory_routes, "execute_command_async", route)
+    wrap(app_factory_routes, "execute_tool", tool)
+    wrap(ws_endpoint, "start_command_session", session)
     for module in (handlers, app_factory_routes):
-        replace(module, "execute_command_async", execute_command_async)
+        wrap(module, "handle_json_rpc", _answering_all)
+    # It would look into the adapter's defaults, and not into its configuration.
+    replace(command_session_service, "check_command_permission", lambda *_, **__: True)
 
 
-def check_sessions(allowed: Callable[[str], bool]) -> None:
-    """Let ``allowed`` say whether a session of /ws may run a command."""
+def _as_adapter_error(check: Check, command: str, params: Any) -> None:
+    try:
+        check(command, params)
+    except QueueError as error:
+        raise adapter_error(error) from error
 
-    def check_command_permission(command_name: str, *_: Any, **__: Any) -> bool:
-        return allowed(command_name)
 
-    replace(command_session_service, "check_command_permission", check_command_permission)
+def _answering_all(handle: Execute) -> Execute:
+    """JSON-RPC whose every failure is the error of its own call; the adapter lets some end the whole request."""
+
+    async def handle_json_rpc(request_data: dict[str, Any], *arguments: Any, **named: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = await handle(request_data, *arguments, **named)
+        except MicroserviceError as error:
+            return _error(error, request_data)
+        except Exception as error:
+            logger.exception("A JSON-RPC call failed")
+            return _error(InternalError("Internal error", data={"error": str(error)}), request_data)
+        return answer
+
+    return handle_json_rpc
+
+
+def _error(error: MicroserviceError, request_data: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "error": error.to_dict(), "id": request_data.get("id")}
 
 
 def identify_sessions(describe: Callable[[], dict[str, Any]]) -> None:
@@ -108,16 +153,6 @@ def identify_sessions(describe: Callable[[], dict[str, Any]]) -> None:
 
     replace(ws_endpoint, "get_identity_from_scope", identity)
     replace(ws_endpoint, "build_command_context_from_ws_scope", context)
-
-
-def filter_session_metadata(is_visible: Callable[[str], Awaitable[bool]]) -> None:
-    """Let what the adapter remembers of a session be told only to those for whom its job exists."""
-    get = command_session_service.get_command_session_metadata
-
-    async def get_command_session_metadata(job_id: str) -> Any:
-        return await get(job_id) if await is_visible(job_id) else None
-
-    replace(ws_endpoint, "get_command_session_metadata", get_command_session_metadata)
 
 
 def _auth_is_on(config: Config) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
 from mcp_proxy_adapter.api import command_session_service, handlers
 from mcp_proxy_adapter.api.core import app_factory_certificates
+from mcp_proxy_adapter.api.middleware.unified_security import UnifiedSecurityMiddleware
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.hooks import hooks
 from mcp_proxy_adapter.commands.queue import QUEUE_COMMAND_CLASSES, job_params
@@ -17,10 +18,13 @@ from mcp_proxy_adapter.core.errors import CommandError, ValidationError
 from mcp_proxy_adapter.core.logging import RequestContextFilter, get_global_logger
 from mcp_proxy_adapter.integrations import queuemgr_integration
 from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
+from starlette.middleware import Middleware
 
 from mcp_queue_plugin.errors import JSONRPC_INVALID_PARAMS, QueueError
 
 Enqueue = Callable[..., Awaitable[dict[str, Any]]]
+_WRAPPED = "wrapped_by_mcp_queue_plugin"
+
 GetManager = Callable[[], Awaitable[Any]]
 
 
@@ -139,6 +143,12 @@ def configuration_mistakes(config: dict[str, Any], path: str) -> list[str]:
     return [config_module._format_validation_error(mistake) for mistake in found]
 
 
+def place_of_security(stack: Sequence[Middleware]) -> int:
+    """Where the adapter's own security stands in its stack of middleware, the outermost first; its end if nowhere."""
+    kinds: list[object] = [each.cls for each in stack]
+    return kinds.index(UnifiedSecurityMiddleware) if UnifiedSecurityMiddleware in kinds else len(kinds)
+
+
 def adapter_error(error: QueueError) -> CommandError | ValidationError:
     """``error`` as one that the adapter's JSON-RPC layer passes to the client as it is."""
     if error.code == JSONRPC_INVALID_PARAMS:
@@ -146,6 +156,14 @@ def adapter_error(error: QueueError) -> CommandError | ValidationError:
     raised = CommandError(error.message, data=error.details())
     raised.code = error.code
     return raised
+
+
+def wrap(module: ModuleType, name: str, wrapper: Callable[[Any], Any]) -> None:
+    """Set ``module.name`` to what ``wrapper`` makes of it, once: again it does nothing."""
+    current = getattr(module, name, None)
+    if not hasattr(current, _WRAPPED):
+        replace(module, name, wrapped := wrapper(current))
+        setattr(wrapped, _WRAPPED, True)
 
 
 def replace(module: ModuleType, name: str, value: object) -> None:

@@ -34,7 +34,7 @@ class GuardedLogin(QueuedCommand):
     """A command with a secret among its parameters."""
 
     name = "guarded_login"
-    properties: ClassVar[dict[str, Any]] = {"password": {"type": "string"}}
+    properties: ClassVar[dict[str, Any]] = {"password": {"type": "string", "enum": ["open sesame"]}}
     required = ("password",)
 
     async def execute(self, **_: Any) -> SuccessResult:
