@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from mcp_queue_plugin import errors
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from mcp_queue_plugin.errors import JSONRPC_INVALID_PARAMS, JSONRPC_INVALID_REQUEST, JSONRPC_PARSE_ERROR, QueueError
-from tests.acceptance.harness.server import Server
+from tests.acceptance.harness.client import Client
+from tests.acceptance.harness.socket import connected
 from tests.fuzz.cases import fuzzing, numbers, texts, values
 from tests.fuzz.servers import sound_server
 
@@ -58,14 +61,34 @@ calls = st.sampled_from(sorted(QUEUE_COMMANDS)).flatmap(lambda name: st.tuples(s
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with sound_server(tmp_path_factory.mktemp("commands")) as server:
         yield server
 
 
+Talk = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def talk(server: Client) -> Iterator[Talk]:
+    """Sends a message over one connection that is kept, and reads what has come; in the end it still serves."""
+    with asyncio.Runner() as runner, ExitStack() as opened:
+        context = connected(server.url, server.headers)
+        socket = runner.run(context.__aenter__())
+        opened.callback(lambda: runner.run(context.__aexit__(None, None, None)))
+
+        async def exchange(message: str) -> None:
+            await socket.send_text(message)
+            await socket.passed()
+
+        yield lambda message: runner.run(exchange(message))
+        job_id = runner.run(socket.run_among_others("add_numbers", a=1, b=1))
+        assert server.ended(job_id)["status"] == "completed"
+
+
 @fuzzing
 @given(call=calls)
-def test_every_call_is_answered_with_data_or_a_typed_error(server: Server, call: tuple[str, dict[str, Any]]) -> None:
+def test_every_call_is_answered_with_data_or_a_typed_error(server: Client, call: tuple[str, dict[str, Any]]) -> None:
     method, params = call
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
     answer = server.post("/api/jsonrpc", body)
@@ -81,14 +104,38 @@ def test_every_call_is_answered_with_data_or_a_typed_error(server: Server, call:
         assert result["data"]["job_id"] == params["job_id"]
 
 
+ADAPTERS_OWN = (
+    "job_status_register",
+    "job_status_unregister",
+    "job_status_get",
+    "job_input_accepted",
+    "job_processing_step",
+    "artifact_ready",
+    "transfer_ack",
+)
+"""What is asked and said of jobs without a command. Its wait is left out: it may last as long as it likes."""
+
+messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "job_id": st.sampled_from(["a", "b"]) | values,
+        "ws_id": texts,
+        "step": values,
+        "command": st.sampled_from(["help", "stamp"]) | values,
+        "params": values,
+        "context": values,
+        "transfer_id": texts,
+    },
+)
 requests = st.fixed_dictionaries(
     {},
     optional={
         "jsonrpc": st.just("2.0") | values,
         "id": values,
-        "method": st.sampled_from(["queue_health", "queue_list_jobs", "execute_async", "help"]) | values,
+        "method": st.sampled_from(["queue_health", "queue_list_jobs", "execute_async", "help", "stamp", *ADAPTERS_OWN])
+        | values,
         "command": values,
-        "params": values,
+        "params": values | messages,
         "job_id": values,
     },
 )
@@ -106,12 +153,35 @@ bodies = (
 )
 
 
+ACTIONS = ("execute_command", "cancel_command", "subscribe", "unsubscribe", "resume_command_events")
+sessions = st.fixed_dictionaries(
+    {"action": st.sampled_from(ACTIONS)},
+    optional={
+        "command": st.sampled_from(["add_numbers", "queue_health", "stamp"]) | values,
+        "params": values | messages,
+        "job_id": st.sampled_from(["a", "b"]) | values,
+        "subscription_type": st.sampled_from(["queue_job", "command_session", "ws_delivery"]) | values,
+        "ws_id": values,
+        "request_id": values,
+        "reason": values,
+        "caller_loss": st.just("detach") | values,
+    },
+)
+
+
+@fuzzing
+@given(message=sessions.map(json.dumps) | values.map(json.dumps) | texts.filter(lambda text: text.isprintable()))
+def test_no_message_over_the_websocket_ends_its_connection(talk: Talk, message: str) -> None:
+    talk(message)
+
+
 @fuzzing
 @given(body=bodies, path=st.sampled_from(["/api/jsonrpc", "/api/jsonrpc/batch", "/api/async", "/tools/x"]))
-def test_no_body_is_answered_with_a_failure_of_the_server(server: Server, body: bytes, path: str) -> None:
+def test_no_body_is_answered_with_a_failure_of_the_server(server: Client, body: bytes, path: str) -> None:
     answer = server.post(path, body)
     assert answer.status_code < 500, (path, body, answer.text)
     reply = answer.json()
-    if path == "/api/jsonrpc":
+    # What a role may not run the adapter refuses with an answer of its own.
+    if path == "/api/jsonrpc" and answer.status_code != 403:
         assert reply["jsonrpc"] == "2.0", reply
         assert reply.get("error", {}).get("code") != errors.JSONRPC_INTERNAL_ERROR, reply

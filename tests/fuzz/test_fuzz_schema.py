@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sysconfig
 from pathlib import Path
 
-import pytest
-
 from tests.fuzz.cases import CASES
-from tests.fuzz.servers import sound_server
+from tests.fuzz.servers import TOKEN, sound_server
 
 SCHEMATHESIS = str(Path(sysconfig.get_path("scripts"), "schemathesis"))
 
@@ -25,13 +23,11 @@ def test_no_route_fails(tmp_path: Path) -> None:
         command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--checks", "not_a_server_error"]
         command += ["--phases", "fuzzing", "--max-examples", str(max(1, CASES // operations))]
         command += ["--continue-on-failure", "--generation-database", "none", "--no-color"]
+        command += ["--header", f"X-API-Key: {TOKEN}"]
         for route in LEFT_TO_THE_ADAPTER:
             command += ["--exclude-path", route]
-        done = subprocess.run(
-            [*command, "--report-json-path", "report.json"], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert set(LEFT_TO_THE_ADAPTER) <= set(routes)
-    assert json.loads((tmp_path / "report.json").read_text())
-    if "0 generated" in done.stdout:
-        pytest.fail(done.stdout)
+    (generated,) = re.findall(r"(\d+) generated", done.stdout)
+    assert int(generated) >= CASES / 2

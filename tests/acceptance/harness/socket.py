@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -37,6 +37,20 @@ class Socket:
     async def next(self) -> dict[str, Any]:
         event: dict[str, Any] = await self._socket.receive_json(timeout=SECONDS)
         return event
+
+    async def passed(self) -> None:
+        """Read what has come so far."""
+        with suppress(TimeoutError):
+            while True:
+                await self._socket.receive_json(timeout=0.0001)
+
+    async def run_among_others(self, command: str, **params: Any) -> str:
+        """As ``run``, whatever else comes."""
+        request_id = "the one that is meant"
+        await self.send(action="execute_command", command=command, params=params, request_id=request_id)
+        while (event := await self.next()).get("request_id") != request_id:
+            pass
+        return str(event["job_id"])
 
     async def until_end(self, job_id: str) -> list[dict[str, Any]]:
         """All events of a job up to its end."""
