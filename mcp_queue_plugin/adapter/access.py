@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_queue_plugin.adapter.bridge import security
+from mcp_queue_plugin.adapter.bridge.commands import CheckedCommands
 from mcp_queue_plugin.adapter.bridge.job_messages import JobMessages
 from mcp_queue_plugin.adapter.bridge.security import Identity
 from mcp_queue_plugin.adapter.callers import (
@@ -67,7 +68,7 @@ class Access:
 
 def install() -> None:
     """Close what the adapter leaves open: every command is checked, and no token goes into a job or a log."""
-    security.check_every_command(check_command)
+    CheckedCommands(check_command).install()
     security.identify_sessions(_user)
     JobMessages(visible_job, lambda: running_manager().waits.one()).install()
 

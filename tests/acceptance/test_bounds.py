@@ -93,6 +93,15 @@ def test_routes_that_speak_no_jsonrpc_refuse_in_their_own_words(bounded: Server,
     assert answer.json()["code"] == PARSE_ERROR
 
 
+@pytest.mark.parametrize(
+    "payload", [{}, {"command": "help", "x": 1}, {"command": "help", "params": [1]}, {"command": "help", "params": "x"}]
+)
+def test_what_a_tool_does_not_take_is_refused(bounded: Server, payload: dict[str, Any]) -> None:
+    answer = bounded.post("/tools/tst_execute_command", json.dumps(payload))
+    assert answer.status_code == 400
+    assert "tst_execute_command" in answer.json()["error"]["message"]
+
+
 def test_a_request_that_is_too_large_is_refused_while_it_comes(bounded: Server) -> None:
     def parts() -> Iterator[bytes]:
         yield b'{"jsonrpc":"2.0","id":1,"method":"help","params":{"a":"'

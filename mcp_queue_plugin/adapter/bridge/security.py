@@ -1,26 +1,17 @@
-"""The adapter's internals around who may do what: its tokens, its roles, and where it runs commands for whom."""
+"""The adapter's internals around who a client is: its tokens, its roles, and whose a session of /ws is."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from mcp_proxy_adapter.api import command_session_service, handlers, ws_endpoint, ws_identity
-from mcp_proxy_adapter.api.core import app_factory_routes
+from mcp_proxy_adapter.api import ws_endpoint, ws_identity
 from mcp_proxy_adapter.api.middleware import command_permission_middleware, unified_security
-from mcp_proxy_adapter.core.errors import InternalError, MicroserviceError
 from starlette.datastructures import Headers
 
-from mcp_queue_plugin.adapter.bridge.server import adapter_error, replace, wrap
-from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.adapter.bridge.server import replace
 
 Config = Mapping[str, Any]
-
-Check = Callable[[str, Any], None]
-Execute = Callable[..., Awaitable[Any]]
-
-logger = logging.getLogger(__name__)
 
 _BEARER = "Bearer "
 
@@ -66,78 +57,6 @@ def may_run(config: Config, roles: tuple[str, ...], command: str) -> bool:
     permissions = unified_security._permissions_for_roles(list(roles), auth.get("roles") or {})
     user = {"roles": list(roles), "permissions": sorted(permissions)}
     return command_permission_middleware.check_command_permission(command, user, config)
-
-
-def check_every_command(check: Check) -> None:
-    """Call ``check`` with each command and its parameters before the adapter runs it, however it was asked for.
-
-    What it raises is answered as the JSON-RPC error of that one call, as the error of a session of /ws, or over HTTP.
-    """
-
-    def call(execute: Execute) -> Execute:
-        async def execute_checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
-            _as_adapter_error(check, command_name, params)
-            return await execute(command_name, params, *arguments, **named)
-
-        return execute_checked
-
-    def route(execute: Execute) -> Execute:
-        async def execute_checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
-            check(command_name, params)
-            return await execute(command_name, params, *arguments, **named)
-
-        return execute_checked
-
-    def session(start: Execute) -> Execute:
-        async def start_checked(*, command: str, params: Any, **named: Any) -> Any:
-            _as_adapter_error(check, command, params)
-            return await start(command=command, params=params, **named)
-
-        return start_checked
-
-    def tool(execute: Execute) -> Execute:
-        async def execute_checked(tool_name: str, request: Any, payload: dict[str, Any]) -> Any:
-            check(str(payload.get("command")), payload.get("params"))
-            return await execute(tool_name, request, payload)
-
-        return execute_checked
-
-    wrap(handlers, "execute_command", call)
-    wrap(handlers, "execute_command_async", call)
-    wrap(app_factory_routes, "execute_command_async", route)
-    wrap(app_factory_routes, "execute_tool", tool)
-    wrap(ws_endpoint, "start_command_session", session)
-    for module in (handlers, app_factory_routes):
-        wrap(module, "handle_json_rpc", _answering_all)
-    # It would look into the adapter's defaults, and not into its configuration.
-    replace(command_session_service, "check_command_permission", lambda *_, **__: True)
-
-
-def _as_adapter_error(check: Check, command: str, params: Any) -> None:
-    try:
-        check(command, params)
-    except QueueError as error:
-        raise adapter_error(error) from error
-
-
-def _answering_all(handle: Execute) -> Execute:
-    """JSON-RPC whose every failure is the error of its own call; the adapter lets some end the whole request."""
-
-    async def handle_json_rpc(request_data: dict[str, Any], *arguments: Any, **named: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = await handle(request_data, *arguments, **named)
-        except MicroserviceError as error:
-            return _error(error, request_data)
-        except Exception as error:
-            logger.exception("A JSON-RPC call failed")
-            return _error(InternalError("Internal error", data={"error": str(error)}), request_data)
-        return answer
-
-    return handle_json_rpc
-
-
-def _error(error: MicroserviceError, request_data: dict[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "error": error.to_dict(), "id": request_data.get("id")}
 
 
 def identify_sessions(describe: Callable[[], dict[str, Any]]) -> None:

@@ -1,0 +1,103 @@
+"""Every way on which the adapter comes to run a command: each is checked first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mcp_proxy_adapter.api import command_session_service, handlers, ws_endpoint
+from mcp_proxy_adapter.api.core import app_factory_routes
+from mcp_proxy_adapter.core.errors import InternalError, MicroserviceError, NotFoundError
+
+from mcp_queue_plugin.adapter.bridge.server import adapter_error, replace, wrap
+from mcp_queue_plugin.errors import InvalidRequest, QueueError
+
+Check = Callable[[str, Any], None]
+"""Refuses a command, or its parameters."""
+Execute = Callable[..., Awaitable[Any]]
+
+logger = logging.getLogger(__name__)
+
+
+class CheckedCommands:
+    """The adapter's functions, with a check before each."""
+
+    def __init__(self, check: Check) -> None:
+        """Call ``check`` with each command and its parameters.
+
+        What it raises is answered as the JSON-RPC error of that one call, as the error of a session of /ws, or over
+        HTTP.
+        """
+        self._check = check
+
+    def install(self) -> None:
+        """Put this before the adapter's functions; again does nothing."""
+        wrap(handlers, "execute_command", self._call)
+        wrap(handlers, "execute_command_async", self._call)
+        wrap(app_factory_routes, "execute_command_async", self._route)
+        wrap(app_factory_routes, "execute_tool", self._tool)
+        wrap(ws_endpoint, "start_command_session", self._session)
+        for module in (handlers, app_factory_routes):
+            wrap(module, "handle_json_rpc", _answering_all)
+        # It would look into the adapter's defaults, and not into its configuration.
+        replace(command_session_service, "check_command_permission", lambda *_, **__: True)
+
+    def _call(self, execute: Execute) -> Execute:
+        async def checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
+            self._check_for_adapter(command_name, params)
+            return await execute(command_name, params, *arguments, **named)
+
+        return checked
+
+    def _route(self, execute: Execute) -> Execute:
+        async def checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
+            self._check(command_name, params)
+            return await execute(command_name, params, *arguments, **named)
+
+        return checked
+
+    def _session(self, start: Execute) -> Execute:
+        async def checked(*, command: str, params: Any, **named: Any) -> Any:
+            self._check_for_adapter(command, params)
+            return await start(command=command, params=params, **named)
+
+        return checked
+
+    def _tool(self, execute: Execute) -> Execute:
+        async def checked(tool_name: str, request: Any, payload: dict[str, Any]) -> Any:
+            self._check(str(payload.get("command")), payload.get("params"))
+            try:
+                return await execute(tool_name, request, payload)
+            except NotFoundError:
+                raise
+            except (MicroserviceError, TypeError) as error:
+                # The adapter hands it to a function of other parameters, or a command refuses it.
+                raise InvalidRequest(f"the tool {tool_name} cannot be used like that: {error}") from error
+
+        return checked
+
+    def _check_for_adapter(self, command: str, params: Any) -> None:
+        try:
+            self._check(command, params)
+        except QueueError as error:
+            raise adapter_error(error) from error
+
+
+def _answering_all(handle: Execute) -> Execute:
+    """JSON-RPC whose every failure is the error of its own call; the adapter lets some end the whole request."""
+
+    async def answered(request_data: dict[str, Any], *arguments: Any, **named: Any) -> Any:
+        try:
+            return await handle(request_data, *arguments, **named)
+        except MicroserviceError as error:
+            return _error(error, request_data)
+        except Exception as error:
+            logger.exception("A JSON-RPC call failed")
+            return _error(InternalError("Internal error", data={"error": str(error)}), request_data)
+
+    return answered
+
+
+def _error(error: MicroserviceError, request_data: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "error": error.to_dict(), "id": request_data.get("id")}
