@@ -10,13 +10,16 @@ from mcp_queue_plugin.adapter.bridge import security
 from mcp_queue_plugin.adapter.bridge.commands import CheckedCommands
 from mcp_queue_plugin.adapter.bridge.job_messages import JobMessages
 from mcp_queue_plugin.adapter.bridge.security import Identity
+from mcp_queue_plugin.adapter.bridge.server import is_adapters_own
 from mcp_queue_plugin.adapter.callers import (
     NOBODY,
     SERVER,
     AccessMode,
     Caller,
+    calling,
     current_caller,
     owner_of,
+    require_admin,
     require_command,
 )
 from mcp_queue_plugin.adapter.enqueue import running_manager
@@ -70,17 +73,19 @@ def install() -> None:
     """Close what the adapter leaves open: every command is checked, and no token goes into a job or a log."""
     CheckedCommands(check_command).install()
     security.identify_sessions(_user)
-    JobMessages(visible_job, lambda: running_manager().waits.one()).install()
+    JobMessages(any_job, lambda: running_manager().waits.one()).install()
 
 
 def check_command(name: str, params: Any) -> None:
     """Check that the caller may run a command, and that its parameters leave alone what the server itself passes.
 
     Raises:
-        CommandForbidden: the caller may not.
+        AccessDenied: the caller may not.
         InvalidParameters: a parameter has a name that the server keeps for itself.
     """
     require_command(name)
+    if name in OF_OPERATORS and is_adapters_own(name):
+        require_admin(name)
     taken = [key for key in _PASSED_BY_THE_SERVER if isinstance(params, dict) and key in params]
     if taken:
         raise InvalidParameters(
@@ -91,13 +96,27 @@ def check_command(name: str, params: Any) -> None:
         )
 
 
+OF_OPERATORS = (
+    "config",
+    "settings",
+    "load",
+    "unload",
+    "reload",
+    "plugins",
+    "roles_management",
+    "transport_management",
+    "proxy_registration",
+)
+"""The adapter's own commands that show or change the server itself, its tokens and its code included."""
+
 _PASSED_BY_THE_SERVER = ("context", "cls")
 
 
-async def visible_job(job_id: str) -> Job | None:
-    """The record of a job that exists for the caller; None if there is none, or the queue cannot tell."""
+async def any_job(job_id: str) -> Job | None:
+    """The record of a job, whoever calls; None if there is none, or the queue cannot tell."""
     try:
-        return (await running_manager().engine.status(job_id)).job
+        with calling(SERVER):
+            return (await running_manager().engine.status(job_id)).job
     except QueueError:
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,7 +13,6 @@ from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.callers import NOBODY, calling
 from mcp_queue_plugin.adapter.wire import check_batch, check_call, check_object
 from mcp_queue_plugin.errors import InvalidRequest, RequestTooLarge
-from mcp_queue_plugin.model.strict_json import check_depth
 from mcp_queue_plugin.settings import SecuritySettings
 
 POLICY_VIOLATION = 1008
@@ -29,12 +29,15 @@ _TOOLS = "/tools/"
 
 
 class Gate:
-    """ASGI middleware before the adapter's own, which reads and parses whatever it gets: bounds what that is."""
+    """ASGI middleware before the adapter's own, which may read whatever it gets: bounds how much that is.
+
+    It keeps nothing of it: who has no token is refused by the adapter before the body was read.
+    """
 
     def __init__(self, app: ASGIApp, security: SecuritySettings) -> None:
         """Stand before ``app``."""
         self._app = app
-        self._security = security
+        self._most = security.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one connection or the application's life."""
@@ -42,34 +45,31 @@ class Gate:
         if check is None:
             await self._app(scope, receive, send)
             return
-        try:
-            body = await self._body(receive)
-            if body is None:
-                return
-            check_depth(body, self._security.max_depth)
-        except InvalidRequest as error:
-            await _refusal(error, check)(scope, receive, send)
+        refusal = _refusal(_too_large(self._most), check)
+        announced = Headers(scope=scope).get("Content-Length", "")
+        if announced.isdecimal() and int(announced) > self._most:
+            await refusal(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
-
-    async def _body(self, receive: Receive) -> bytes | None:
-        """The body of a request; None if the client went away in the middle of it.
-
-        Raises:
-            RequestTooLarge: it is larger than ``max_body_bytes``.
-        """
-        parts: list[bytes] = []
         size = 0
-        while True:
+
+        async def counted() -> Message:
+            nonlocal size
             message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            part = message.get("body", b"")
-            size += len(part)
-            _check_size(size, self._security.max_body_bytes)
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
+            size += len(message.get("body", b""))
+            # To who reads it the client is gone.
+            return {"type": "http.disconnect"} if size > self._most else message
+
+        async def answered(message: Message) -> None:
+            if size <= self._most:
+                await send(message)
+
+        try:
+            await self._app(scope, counted, answered)
+        except Exception:
+            if size <= self._most:
+                raise
+        if size > self._most:
+            await refusal(scope, receive, send)
 
 
 class Guard:
@@ -101,14 +101,13 @@ class Guard:
         if check is None:
             await self._app(scope, receive, send)
             return
-        # The gate has made one message of it.
-        message = await receive()
+        body = await _whole(receive)
         try:
-            check(message.get("body", b""), self._security.max_depth)
+            check(body, self._security.max_depth)
         except InvalidRequest as error:
             await _refusal(error, check)(scope, receive, send)
             return
-        await self._app(scope, _replay(message.get("body", b""), receive), send)
+        await self._app(scope, _replay(body, receive), send)
 
     def _checked_messages(self, receive: Receive, send: Send) -> Receive:
         """The messages of a WebSocket that can be read; one that cannot is answered with an error."""
@@ -121,7 +120,8 @@ class Guard:
                     return message
                 try:
                     data = text.encode("utf-8", "surrogatepass")
-                    _check_size(len(data), self._security.max_body_bytes)
+                    if len(data) > self._security.max_body_bytes:
+                        raise _too_large(self._security.max_body_bytes)
                     check_object(data, self._security.max_depth)
                 except InvalidRequest as error:
                     refusal = JSONResponse({"action": "command_error", **_plain(error)})
@@ -132,9 +132,19 @@ class Guard:
         return next_message
 
 
-def _check_size(size: int, most: int) -> None:
-    if size > most:
-        raise RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
+def _too_large(most: int) -> RequestTooLarge:
+    return RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The body of a request; of one whose client went away what has come, which is then no request."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def _check_of(scope: Scope) -> Check | None:

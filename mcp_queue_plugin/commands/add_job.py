@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from mcp_proxy_adapter.core.errors import ValidationError
 
+from mcp_queue_plugin.adapter.access import check_command
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.callers import require_command
 from mcp_queue_plugin.adapter.enqueue import POLL_WITH, STORE
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.job_types import SERVER_PARAMS, job_class_of, job_type_names
@@ -93,8 +93,8 @@ def _check_command(job_params: dict[str, Any]) -> None:
     command = job_params.get("command")
     if not isinstance(command, str) or not command:
         raise InvalidParameters("params.command must name a command", field="command", violation="missing")
-    require_command(command)
     command_params = job_params.get("params", {})
+    check_command(command, command_params)
     if not isinstance(command_params, dict):
         raise InvalidParameters("params.params must be an object", field="params.params", violation="type")
     try:

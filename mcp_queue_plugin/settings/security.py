@@ -15,7 +15,7 @@ class SecuritySettings(Section):
     """Bounds on what clients send, and how secrets are kept."""
 
     max_body_bytes: Bytes = setting(
-        16_777_216,
+        4_194_304,
         "How large a request on the JSON-RPC routes may be. Room for a batch of requests with parameters of "
         "`limits.params_bytes`.",
         unit="bytes",

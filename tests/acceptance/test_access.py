@@ -26,7 +26,7 @@ AUTH = {
     "tokens": {ALICE: ["embedder"], BOB: ["chunker"], ROOT: ["*"]},
     "roles": {"embedder": ["read", "write"], "chunker": ["read"], "*": ["*"]},
 }
-PERMISSIONS = {"stamp": ["write"]}
+PERMISSIONS = {"stamp": ["write"], "transfer_ack": ["write"]}
 HEARS_NOTHING_SECONDS = 0.5
 
 Ask = Callable[[Client, str], Any]
@@ -204,10 +204,32 @@ def test_what_is_refused_in_a_batch_is_refused_alone(bob: Client) -> None:
     assert [answer["error"]["code"] for answer in answers[1:]] == [-32000, -32000, -32601]
 
 
-def test_size_and_depth_are_held_before_anybody_is_asked_who_it_is(guarded: Server) -> None:
-    assert guarded.post("/api/jsonrpc", b"{}").status_code == 401
-    assert guarded.post("/api/jsonrpc", b"[" * 100).status_code == 400
-    assert guarded.post("/api/jsonrpc", b"x" * 17_000_000).status_code == 413
+def test_who_has_no_token_is_refused_before_anything_is_read(guarded: Server, bob: Client) -> None:
+    for body in (b"{}", b"[" * 1_000_000, b"no json"):
+        assert guarded.post("/api/jsonrpc", body).status_code == 401
+    # The adapter itself reads the whole of a request that has a token, to find its method.
+    assert guarded.post("/api/jsonrpc", b"x" * 5_000_000).status_code == 413
+    assert bob.post("/api/jsonrpc", b"x" * 5_000_000).status_code == 413
+    assert bob.post("/api/jsonrpc", b"[" * 1_000_000).status_code == 400
+
+
+@pytest.mark.parametrize("command", ["config", "settings", "load", "reload", "roles_management"])
+def test_the_adapters_commands_on_the_server_itself_are_for_administrators(
+    bob: Client, root: Client, command: str
+) -> None:
+    assert bob.refusal(command)["data"]["domain_code"] == "ADMINS_ONLY"
+    answer = json.dumps(root.rpc("config", {"operation": "get", "path": "server.port"}))
+    assert "ADMINS_ONLY" not in answer
+
+
+def test_what_is_no_command_is_checked_too(bob: Client) -> None:
+    for call in (
+        {"jsonrpc": "2.0", "id": 1, "method": "transfer_ack", "params": {}},
+        {"command": "transfer_ack", "params": {}},
+    ):
+        (answer,) = bob.post("/api/jsonrpc/batch", json.dumps([call])).json()
+        assert answer["error"]["data"]["domain_code"] == "COMMAND_FORBIDDEN"
+        assert answer["id"] == 1
 
 
 async def test_a_websocket_without_a_token_that_counts_is_refused(guarded: Server) -> None:
@@ -234,6 +256,9 @@ async def test_over_the_websocket_too_a_job_exists_for_its_owner_alone(
         assert refused["data"]["domain_code"] == "JOB_NOT_FOUND"
         pushed = {"job_id": job_id, "step": "forged", "progress_percent": 7}
         await asyncio.to_thread(bob.rpc, "job_processing_step", pushed)
+        # What its owner says of it while the subscriptions of others still stand.
+        said = {"job_id": job_id, "outbound_transfer_id": "secret"}
+        await asyncio.to_thread(alice.rpc, "artifact_ready", said)
         gate.open()
         events = await hers.until_end(job_id) + await hers.until_end(job_id)
         assert {"job_completed", "command_completed"} <= {event["event"] for event in events}
@@ -241,8 +266,9 @@ async def test_over_the_websocket_too_a_job_exists_for_its_owner_alone(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(HEARS_NOTHING_SECONDS):
                 await his.next()
-        await his.send(action="execute_command", command="stamp", params={})
-        assert (await his.next())["error"]["data"]["domain_code"] == "COMMAND_FORBIDDEN"
+        for command in ("stamp", " stamp "):
+            await his.send(action="execute_command", command=command, params={})
+            assert (await his.next())["error"]["data"]["domain_code"] == "COMMAND_FORBIDDEN"
 
 
 async def test_who_leaves_another_ones_session_does_not_end_it(
@@ -282,6 +308,27 @@ async def test_what_was_said_of_a_job_is_told_to_its_owner_alone(guarded: Server
             assert said["result"] == {"success": True, "data": None}
         await asyncio.to_thread(alice.rpc, "job_status_register", {"job_id": job_id, "ws_id": "hers"})
         assert (await asyncio.to_thread(alice.rpc, "job_status_get", {"ws_id": "hers"}))["result"]["data"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(HEARS_NOTHING_SECONDS):
+                await his.next()
+
+
+async def test_a_delivery_that_was_asked_for_is_not_that_of_another_ones_job_of_the_same_id(
+    guarded: Server, alice: Client, bob: Client
+) -> None:
+    command: dict[str, Any] = {"command": "add_numbers", "params": {"a": 1, "b": 1}}
+    async with connected(guarded.url, alice.headers) as hers, connected(guarded.url, bob.headers) as his:
+        await his.send(action="subscribe", subscription_type="ws_delivery", ws_id="b1")
+        await asyncio.to_thread(bob.add, "daily", start=False, **command)
+        await asyncio.to_thread(bob.rpc, "job_status_register", {"job_id": "daily", "ws_id": "b1"})
+        await asyncio.to_thread(bob.delete, "daily")
+        await asyncio.to_thread(alice.add, "daily", start=False, **command)
+        await asyncio.to_thread(bob.rpc, "job_status_register", {"job_id": "daily"})
+        await hers.subscribe("daily")
+        await asyncio.to_thread(alice.data, "queue_start_job", job_id="daily")
+        assert (await hers.until_end("daily"))[-1]["event"] == "job_completed"
+        said = await asyncio.to_thread(bob.rpc, "job_status_get", {"ws_id": "b1"})
+        assert said["result"]["data"] is None
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(HEARS_NOTHING_SECONDS):
                 await his.next()

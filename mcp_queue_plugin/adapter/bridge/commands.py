@@ -39,7 +39,7 @@ class CheckedCommands:
         wrap(app_factory_routes, "execute_tool", self._tool)
         wrap(ws_endpoint, "start_command_session", self._session)
         for module in (handlers, app_factory_routes):
-            wrap(module, "handle_json_rpc", _answering_all)
+            wrap(module, "handle_json_rpc", self._json_rpc)
         # It would look into the adapter's defaults, and not into its configuration.
         replace(command_session_service, "check_command_permission", lambda *_, **__: True)
 
@@ -59,6 +59,8 @@ class CheckedCommands:
 
     def _session(self, start: Execute) -> Execute:
         async def checked(*, command: str, params: Any, **named: Any) -> Any:
+            # As the adapter will read it.
+            command = command.strip()
             self._check_for_adapter(command, params)
             return await start(command=command, params=params, **named)
 
@@ -77,6 +79,23 @@ class CheckedCommands:
 
         return checked
 
+    def _json_rpc(self, handle: Execute) -> Execute:
+        """JSON-RPC whose every failure is the error of its own call; the adapter lets some end the whole request."""
+
+        async def answered(request_data: dict[str, Any], *arguments: Any, **named: Any) -> Any:
+            method = request_data.get("method" if "jsonrpc" in request_data else "command")
+            try:
+                # Some methods are no commands, and come to none of the checks above.
+                self._check_for_adapter(str(method), None)
+                return await handle(request_data, *arguments, **named)
+            except MicroserviceError as error:
+                return _error(error, request_data)
+            except Exception as error:
+                logger.exception("A JSON-RPC call failed")
+                return _error(InternalError("Internal error", data={"error": str(error)}), request_data)
+
+        return answered
+
     def _check_for_adapter(self, command: str, params: Any) -> None:
         try:
             self._check(command, params)
@@ -84,20 +103,7 @@ class CheckedCommands:
             raise adapter_error(error) from error
 
 
-def _answering_all(handle: Execute) -> Execute:
-    """JSON-RPC whose every failure is the error of its own call; the adapter lets some end the whole request."""
-
-    async def answered(request_data: dict[str, Any], *arguments: Any, **named: Any) -> Any:
-        try:
-            return await handle(request_data, *arguments, **named)
-        except MicroserviceError as error:
-            return _error(error, request_data)
-        except Exception as error:
-            logger.exception("A JSON-RPC call failed")
-            return _error(InternalError("Internal error", data={"error": str(error)}), request_data)
-
-    return answered
-
-
 def _error(error: MicroserviceError, request_data: dict[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "error": error.to_dict(), "id": request_data.get("id")}
+    # The adapter gives a call in its short form the number 1, if it brings none.
+    default = None if "jsonrpc" in request_data else 1
+    return {"jsonrpc": "2.0", "error": error.to_dict(), "id": request_data.get("id", default)}

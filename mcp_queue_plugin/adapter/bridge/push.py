@@ -14,7 +14,7 @@ from mcp_proxy_adapter.core.job_push.engine import JobPushEngine
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
 
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.bridge.job_messages import MAPPED_AT, forget_older_mapping
+from mcp_queue_plugin.adapter.bridge.job_messages import forget_mapping, forget_others_mapping
 from mcp_queue_plugin.adapter.bridge.subscriptions import COMMAND_SESSION, OF_JOBS, QUEUE_JOB, Subscriptions
 from mcp_queue_plugin.model.job import Job
 
@@ -75,7 +75,7 @@ class PushEngine(JobPushEngine):
         When a job has ended, the subscriptions of all who have heard end too: whoever subscribes later is told anew.
         """
         self._subscriptions.end_for_others(job_id, record.owner)
-        forget_older_mapping(self.app, job_id, record)
+        forget_others_mapping(self.app, record)
         audience = (self._subscriptions.has(job_id, QUEUE_JOB), self._subscriptions.has(job_id, COMMAND_SESSION))
         if job.status not in _TERMINAL:
             return await self._deliver_step(job_id, job, *audience)
@@ -86,6 +86,7 @@ class PushEngine(JobPushEngine):
         if job_id not in self.delivered:
             return Delivery.FAILED
         self._subscriptions.end(job_id)
+        forget_mapping(self.app, job_id)
         self.forget(job_id)
         return Delivery.LAST
 
@@ -104,7 +105,6 @@ class PushEngine(JobPushEngine):
         """Forget what subscribers of a job were sent, which the adapter remembers for ever."""
         self.delivered.discard(job_id)
         for memory in (
-            MAPPED_AT,
             self.last_status,
             self.last_progress_sig,
             self.queue_job_notified,

@@ -106,6 +106,12 @@ def command_class(name: object) -> type | None:
         return None
 
 
+def is_adapters_own(name: str) -> bool:
+    """Whether a command is registered that comes with the adapter."""
+    found = command_class(name)
+    return found is not None and found.__module__.startswith("mcp_proxy_adapter.")
+
+
 def command_names() -> tuple[str, ...]:
     """The names of all registered commands, sorted."""
     return tuple(sorted(registry.get_all_commands()))

@@ -9,7 +9,6 @@ from typing import Protocol
 from mcp_proxy_adapter.core.job_push.subscriptions import Subscriber, SubscriberRegistry, SubscriptionCategory
 
 from mcp_queue_plugin.adapter.callers import viewer
-from mcp_queue_plugin.errors import TooManyWaits
 from mcp_queue_plugin.model.job import is_job_id
 
 QUEUE_JOB, COMMAND_SESSION = SubscriptionCategory.QUEUE_JOB, SubscriptionCategory.COMMAND_SESSION
@@ -47,11 +46,7 @@ class Subscriptions(SubscriberRegistry):
         """Whose jobs alone exist for each subscriber; None: all."""
 
     async def subscribe(self, key: str, category: SubscriptionCategory, subscriber: Subscriber) -> None:
-        """Subscribe, but not in the middle of a delivery: it would be unclear whether that was heard.
-
-        Raises:
-            TooManyWaits: the subscriber is subscribed to as much as it may be.
-        """
+        """Subscribe, but not in the middle of a delivery: it would be unclear whether that was heard."""
         job_id = str(key).strip()
         if self.engine is None or category not in OF_JOBS:
             await super().subscribe(key, category, subscriber)
@@ -59,8 +54,6 @@ class Subscriptions(SubscriberRegistry):
         if not is_job_id(job_id):
             # No job will ever have it.
             return
-        if len(self._subscriber_index.get(subscriber, ())) >= SUBSCRIPTIONS_MAX:
-            raise TooManyWaits(f"a connection has at most {SUBSCRIPTIONS_MAX} subscriptions")
         self._viewers[subscriber] = viewer()
         async with self.engine.between_deliveries(job_id):
             await super().subscribe(job_id, category, subscriber)

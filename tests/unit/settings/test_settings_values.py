@@ -67,7 +67,7 @@ DEFAULTS: dict[str, Any] = {
         "retention": {"tombstone_seconds": 3600.0},
         "access": {"owner_only": True, "admin_roles": ("*",)},
         "security": {
-            "max_body_bytes": 16_777_216,
+            "max_body_bytes": 4_194_304,
             "max_depth": 64,
             "max_waits_per_caller": 2000,
             "masked_keys": ("password", "token", "secret", "authorization", "api_key"),

@@ -22,7 +22,7 @@ from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.scaling import WorkerRules
 from mcp_queue_plugin.workers.owner import WorkerState
 from mcp_queue_plugin.workers.pool import WorkerPool
-from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
+from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, Ready, Run, Setup
 from tests.unit.workers import jobs, mischief
 
 ROOT = str(Path(__file__).parents[3])
@@ -30,12 +30,18 @@ WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.005
 
 
-def setup(runner: str = "FunctionRunner", *modules: str, lasting_threads: tuple[str, ...] = ()) -> Setup:
+def setup(
+    runner: str = "FunctionRunner",
+    *modules: str,
+    lasting_threads: tuple[str, ...] = (),
+    result_bytes: int = PAYLOAD_MAX_BYTES,
+) -> Setup:
     return Setup(
         runner=f"tests.unit.workers.runners:{runner}",
         sys_path=(ROOT,),
         auto_import_modules=modules,
         lasting_threads=lasting_threads,
+        result_bytes=result_bytes,
     )
 
 
@@ -204,12 +210,16 @@ class Harness:
 
 @asynccontextmanager
 async def running(
-    runner: str = "FunctionRunner", *, lasting_threads: tuple[str, ...] = (), **options: Any
+    runner: str = "FunctionRunner",
+    *,
+    lasting_threads: tuple[str, ...] = (),
+    result_bytes: int = PAYLOAD_MAX_BYTES,
+    **options: Any,
 ) -> AsyncIterator[Harness]:
     """A warmed-up pool; afterwards it is closed, and no process is left."""
     before = living_children()
     harness = Harness(**options)
-    harness.pool.warm_up(setup(runner, lasting_threads=lasting_threads))
+    harness.pool.warm_up(setup(runner, lasting_threads=lasting_threads, result_bytes=result_bytes))
     try:
         yield harness
     finally:

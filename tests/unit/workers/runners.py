@@ -17,7 +17,6 @@ from mcp_queue_plugin.context import JobContext
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending, EndingKind
 from mcp_queue_plugin.model.options import exception_names
-from mcp_queue_plugin.workers import protocol, results
 from mcp_queue_plugin.workers.jobloop import JobLoop, JobStopped
 from mcp_queue_plugin.workers.protocol import Run, Setup
 
@@ -47,15 +46,6 @@ class FunctionRunner:
                 error_kinds=exception_names(type(error)),
             )
         return Ending(kind=EndingKind.COMPLETED, result=json.dumps(answer).encode())
-
-
-class ModestRunner(FunctionRunner):
-    """Works where a frame carries next to nothing."""
-
-    def run(self, call: Run, params: bytes, context: JobContext, loop: JobLoop) -> Ending:
-        protocol.PAYLOAD_MAX_BYTES = 100
-        vars(results)["PAYLOAD_MAX_BYTES"] = 100
-        return super().run(call, params, context, loop)
 
 
 class EmptyRunner:

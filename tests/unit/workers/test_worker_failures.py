@@ -39,8 +39,8 @@ async def test_an_error_of_the_job_fails_the_job_and_not_the_worker(target: str,
         assert harness.pool.statistics().started == 1
 
 
-async def test_a_result_too_large_for_a_frame_fails_the_job() -> None:
-    async with running("ModestRunner") as harness:
+async def test_a_result_that_is_too_large_fails_the_job() -> None:
+    async with running(result_bytes=100) as harness:
         ending = await harness.end("large", 1000)
         assert ending.error is not None
         assert ending.error.type == "ResultTooLarge"
