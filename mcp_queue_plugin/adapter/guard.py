@@ -26,6 +26,7 @@ _CHECKS: dict[str, Check] = {
     "/api/async": check_object,
 }
 _TOOLS = "/tools/"
+_DIGITS_MAX = 15
 
 
 class Gate:
@@ -47,10 +48,13 @@ class Gate:
             return
         refusal = _refusal(_too_large(self._most), check)
         announced = Headers(scope=scope).get("Content-Length", "")
-        if announced.isdecimal() and int(announced) > self._most:
+        if announced.isdecimal() and (len(announced) > _DIGITS_MAX or int(announced) > self._most):
             await refusal(scope, receive, send)
             return
-        size = 0
+        size, answering = 0, False
+
+        def is_refused() -> bool:
+            return size > self._most and not answering
 
         async def counted() -> Message:
             nonlocal size
@@ -60,15 +64,17 @@ class Gate:
             return {"type": "http.disconnect"} if size > self._most else message
 
         async def answered(message: Message) -> None:
-            if size <= self._most:
+            nonlocal answering
+            if not is_refused():
+                answering = True
                 await send(message)
 
         try:
             await self._app(scope, counted, answered)
         except Exception:
-            if size <= self._most:
+            if not is_refused():
                 raise
-        if size > self._most:
+        if is_refused():
             await refusal(scope, receive, send)
 
 

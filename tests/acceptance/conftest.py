@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from tests.acceptance.harness.callers import ALICE, BOB, ROOT, write_guarded_configuration
+from tests.acceptance.harness.client import Client
 from tests.acceptance.harness.configuration import APP, MODULES, write_configuration
 from tests.acceptance.harness.faults import Faults
 from tests.acceptance.harness.server import Server
@@ -103,3 +105,37 @@ def faults(tmp_path: Path) -> Faults:
 def job_id(request: pytest.FixtureRequest) -> str:
     """An id that no other test uses."""
     return str(request.node.nodeid)[-200:]
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that asks for tokens."""
+    with Server(write_guarded_configuration(tmp_path_factory.mktemp("guarded"))).serving() as server:
+        yield server
+
+
+@pytest.fixture
+def caller(guarded: Server) -> Iterator[Callable[[str], Client]]:
+    with ExitStack() as opened:
+
+        def of(token: str) -> Client:
+            client = Client(guarded.url, token)
+            opened.callback(client.close)
+            return client
+
+        yield of
+
+
+@pytest.fixture
+def alice(caller: Callable[[str], Client]) -> Client:
+    return caller(ALICE)
+
+
+@pytest.fixture
+def bob(caller: Callable[[str], Client]) -> Client:
+    return caller(BOB)
+
+
+@pytest.fixture
+def root(caller: Callable[[str], Client]) -> Client:
+    return caller(ROOT)

@@ -175,14 +175,17 @@ MAPPED_UIDS: dict[str, int] = {}
 def forget_others_mapping(app: Any, job: Job) -> None:
     """Let the events of ``job`` go to no delivery that was asked for when its id was another's."""
     if MAPPED_UIDS.get(job.job_id, job.uid) != job.uid:
-        forget_mapping(app, job.job_id)
-
-
-def forget_mapping(app: Any, job_id: str) -> None:
-    """Let no delivery have the events of a job any more, if a caller that sees its own alone has asked for it."""
-    if MAPPED_UIDS.pop(job_id, None) is not None:
         memory: JobStatusAccumulator = app.state.job_status_accumulator
-        memory._ws_to_job.pop(memory._job_to_ws.pop(job_id, ""), None)
+        memory._ws_to_job.pop(memory._job_to_ws.pop(job.job_id, ""), None)
+        end_mapping(app, job.job_id)
+
+
+def end_mapping(app: Any, job_id: str) -> None:
+    """Send no more events of a job to a delivery that a caller which sees its own alone has asked for.
+
+    What was said of it may still be asked for by the id of the delivery.
+    """
+    if MAPPED_UIDS.pop(job_id, None) is not None:
         app.state.ws_delivery_manager._job_to_ws.pop(job_id, None)
 
 

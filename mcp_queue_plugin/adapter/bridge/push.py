@@ -14,7 +14,7 @@ from mcp_proxy_adapter.core.job_push.engine import JobPushEngine
 from mcp_proxy_adapter.integrations.queuemgr_integration import QueueJobResult, QueueJobStatus
 
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.bridge.job_messages import forget_mapping, forget_others_mapping
+from mcp_queue_plugin.adapter.bridge.job_messages import end_mapping, forget_others_mapping
 from mcp_queue_plugin.adapter.bridge.subscriptions import COMMAND_SESSION, OF_JOBS, QUEUE_JOB, Subscriptions
 from mcp_queue_plugin.model.job import Job
 
@@ -86,7 +86,7 @@ class PushEngine(JobPushEngine):
         if job_id not in self.delivered:
             return Delivery.FAILED
         self._subscriptions.end(job_id)
-        forget_mapping(self.app, job_id)
+        end_mapping(self.app, job_id)
         self.forget(job_id)
         return Delivery.LAST
 
