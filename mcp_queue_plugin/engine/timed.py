@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 
 from mcp_queue_plugin.clock import Clock
 from mcp_queue_plugin.engine.tasks import spawn
@@ -38,7 +39,9 @@ class Scheduler:
         self._clock = clock
         self._clock_ahead = self._clock_ahead_now()
         """How far the clock has been ahead of the loop's time since the store was asked last."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._looks_at = inf
+        """When the timer runs; it cannot tell by itself if that is at once."""
         self._closed = False
 
     async def open(self) -> None:
@@ -68,14 +71,15 @@ class Scheduler:
         if self._closed:
             return
         when = time.monotonic() + max(0.0, seconds)
-        if self._timer is None or when < self._timer.when():
+        if when < self._looks_at:
             self._cancel()
+            self._looks_at = when
             self._timer = asyncio.get_running_loop().call_at(when, self._queue_due_jobs)
 
     def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._looks_at = None, inf
 
     def _queue_due_jobs(self) -> None:
         self._cancel()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.timed import Scheduler
-from mcp_queue_plugin.model.operations import Operation, Outcome, OutcomeCallback
+from mcp_queue_plugin.model.operations import Applied, Due, Operation, Outcome, OutcomeCallback
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.states import State
@@ -114,6 +116,27 @@ async def test_a_clock_that_is_set_back_just_when_a_job_becomes_due_does_not_sta
     job = await store.get("due")
     assert job is not None
     assert job.state is State.QUEUED
+
+
+def test_jobs_that_are_due_at_once_are_noted_on_the_loop_that_the_engine_runs_on(clock: JumpingClock) -> None:
+    asked: list[Operation] = []
+
+    async def note() -> None:
+        store = MemoryStore(clock)
+        await store.open()
+        (added,) = await store.apply([add("due", options=JobOptions(delay_seconds=1e-6))])
+        assert isinstance(added, Applied)
+        scheduler = Scheduler(store, lambda operation, _: asked.append(operation), clock)
+        # Of one that runs at once, by the time at which the turn of its loop began, uvloop cannot say when.
+        await asyncio.sleep(0)
+        scheduler.on_change(added.job)
+        scheduler.on_change(added.job)
+        await until(lambda: asked)
+        scheduler.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(note())
+    assert [type(operation) for operation in asked] == [Due]
 
 
 @either_way
