@@ -27,6 +27,7 @@ _CHECKS: dict[str, Check] = {
 }
 _TOOLS = "/tools/"
 _DIGITS_MAX = 15
+_PASSED_OVER = 4
 
 
 class Gate:
@@ -49,6 +50,7 @@ class Gate:
         refusal = _refusal(_too_large(self._most), check)
         announced = Headers(scope=scope).get("Content-Length", "")
         if announced.isdecimal() and (len(announced) > _DIGITS_MAX or int(announced) > self._most):
+            await self._pass_over(receive)
             await refusal(scope, receive, send)
             return
         size, answering = 0, False
@@ -75,7 +77,16 @@ class Gate:
             if not is_refused():
                 raise
         if is_refused():
+            await self._pass_over(receive)
             await refusal(scope, receive, send)
+
+    async def _pass_over(self, receive: Receive) -> None:
+        """Read on for a while and keep nothing: who still sends when the connection closes does not see the answer."""
+        passed, more = 0, True
+        while more and passed < _PASSED_OVER * self._most:
+            message = await receive()
+            passed += len(message.get("body", b""))
+            more = message.get("more_body", False)
 
 
 class Guard:
