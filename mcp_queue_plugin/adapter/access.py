@@ -23,7 +23,8 @@ from mcp_queue_plugin.adapter.callers import (
     require_command,
 )
 from mcp_queue_plugin.adapter.enqueue import running_manager
-from mcp_queue_plugin.errors import InvalidParameters, QueueError
+from mcp_queue_plugin.adapter.job_types import refuse_reserved
+from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.settings import AccessSettings
 
@@ -86,14 +87,8 @@ def check_command(name: str, params: Any) -> None:
     require_command(name)
     if name in OF_OPERATORS and is_adapters_own(name):
         require_admin(name)
-    taken = [key for key in _PASSED_BY_THE_SERVER if isinstance(params, dict) and key in params]
-    if taken:
-        raise InvalidParameters(
-            f"the parameter {taken[0]} is reserved: the server alone decides it",
-            field=taken[0],
-            violation="reserved",
-            reserved=list(_PASSED_BY_THE_SERVER),
-        )
+    if isinstance(params, dict):
+        refuse_reserved(params, _PASSED_BY_THE_SERVER, "the parameter ")
 
 
 OF_OPERATORS = (

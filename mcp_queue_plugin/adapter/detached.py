@@ -13,15 +13,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from mcp_queue_plugin.adapter.callers import current_caller
+from mcp_queue_plugin.adapter.jobs import MESSAGE_MAX_LENGTH
 from mcp_queue_plugin.adapter.json_document import encode_document
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.errors import EngineNotRunning, NotJson
-from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Submission
+from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, RESULT_TOO_LARGE, Submission
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.text import storable
-
-MESSAGE_MAX_LENGTH = 2048
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +115,7 @@ class DetachedCommands:
         except NotJson as error:
             kind, result, message = EndingKind.FAILED, None, error.message
         if result is not None and len(result) > self._result_bytes:
-            message = f"the result is too large: {len(result)} bytes; limits.result_bytes allows {self._result_bytes}"
+            message = RESULT_TOO_LARGE.format(size=len(result), most=self._result_bytes)
             kind, result = EndingKind.FAILED, None
         # It may quote what a client has sent, of whatever length.
         message = message and storable(message, MESSAGE_MAX_LENGTH)

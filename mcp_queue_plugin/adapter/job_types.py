@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_queue_plugin.adapter.jobs import (
@@ -23,6 +24,23 @@ from mcp_queue_plugin.model.text import storable
 
 SERVER_PARAMS = ("auto_import_modules", "hook_modules", "config_path", "context", "log_level")
 """The keys of a command job's parameters that the server adds: what its worker imports, and in whose name it runs."""
+
+
+def refuse_reserved(params: Mapping[str, Any], reserved: Sequence[str], what: str) -> None:
+    """Check that ``params`` hold none of the ``reserved`` names; ``what`` says before it what a name is of.
+
+    Raises:
+        InvalidParameters: they hold one; it is named.
+    """
+    taken = sorted(set(reserved) & set(params))
+    if taken:
+        raise InvalidParameters(
+            f"{what}{taken[0]} is reserved: the server alone decides it",
+            field=taken[0],
+            violation="reserved",
+            reserved=list(reserved),
+        )
+
 
 JobTarget = type | Task[..., Any]
 """What a job runs: a job class or a task."""

@@ -123,8 +123,7 @@ class FollowedJob:
         """Deliver a state; answers whether that is done with."""
         self._version = None
         async with self.delivering:
-            job = answer.job
-            delivery = await self._push.deliver(self.job_id, job_result(answer), job)
+            delivery = await self._push.deliver(self.job_id, job_result(answer), answer.job)
         if delivery in (Delivery.SENT, Delivery.PACED):
             self._version = answer.job.version
         self._is_paced = delivery in (Delivery.PACED, Delivery.HELD_BACK)

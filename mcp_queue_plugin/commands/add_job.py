@@ -10,7 +10,7 @@ from mcp_queue_plugin.adapter.access import check_command
 from mcp_queue_plugin.adapter.bridge import server
 from mcp_queue_plugin.adapter.enqueue import POLL_WITH, STORE
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.adapter.job_types import SERVER_PARAMS, job_class_of, job_type_names
+from mcp_queue_plugin.adapter.job_types import SERVER_PARAMS, job_class_of, job_type_names, refuse_reserved
 from mcp_queue_plugin.adapter.jobs import is_command_execution
 from mcp_queue_plugin.commands.base import JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
@@ -82,14 +82,7 @@ class QueueAddJobCommand(QueueCommand):
 
 
 def _check_command(job_params: dict[str, Any]) -> None:
-    reserved = sorted(set(SERVER_PARAMS) & set(job_params))
-    if reserved:
-        raise InvalidParameters(
-            f"params.{reserved[0]} is reserved: the server alone decides it",
-            field=reserved[0],
-            violation="reserved",
-            reserved=list(SERVER_PARAMS),
-        )
+    refuse_reserved(job_params, SERVER_PARAMS, "params.")
     command = job_params.get("command")
     if not isinstance(command, str) or not command:
         raise InvalidParameters("params.command must name a command", field="command", violation="missing")

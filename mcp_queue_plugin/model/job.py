@@ -10,6 +10,7 @@ from mcp_queue_plugin.model.text import storable
 
 DESCRIPTION_MAX_LENGTH = 1024
 JOB_ID_MAX_LENGTH = 200
+RESULT_TOO_LARGE = "the result is too large: {size} bytes; limits.result_bytes allows {most}"
 
 
 def is_job_id(value: object) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from mcp_queue_plugin.errors import InvalidRequest, NotStrictJson
+from mcp_queue_plugin.model.text import storable
 
 PLACE_MAX_LENGTH = 80
 
@@ -35,7 +36,7 @@ def parse(body: bytes, max_depth: int) -> Any:
     except ValueError as error:
         # A number of more digits than Python reads.
         raise NotStrictJson("not JSON that can be read: a number is too long") from error
-    if "\\u" in text and any(_has_lone_surrogate(part) for part in _texts(value)):
+    if "\\u" in text and any(storable(part) != part for part in _texts(value)):
         raise NotStrictJson("not JSON that can be read: a text has half of a surrogate pair")
     return value
 
@@ -95,11 +96,3 @@ def _texts(value: Any) -> Iterator[str]:
                 left.extend(part.values())
             case list():
                 left.extend(part)
-
-
-def _has_lone_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

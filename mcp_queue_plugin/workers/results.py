@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from mcp_queue_plugin.errors import ProtocolViolation
-from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Token
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, RESULT_TOO_LARGE, ErrorInfo, Token
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.workers.protocol import Kind, Result, encode
@@ -41,7 +41,7 @@ def within(ending: Ending, result_max_bytes: int) -> Ending:
     """``ending``, or the failure of a job whose result is larger than that."""
     if ending.result is None or len(ending.result) <= result_max_bytes:
         return ending
-    text = f"the result is too large: {len(ending.result)} bytes; limits.result_bytes allows {result_max_bytes}"
+    text = RESULT_TOO_LARGE.format(size=len(ending.result), most=result_max_bytes)
     kind = "ResultTooLarge"
     return Ending(kind=EndingKind.FAILED, error=ErrorInfo(type=kind, message=text), error_kinds=(kind,))
 

@@ -33,29 +33,15 @@ class CheckedCommands:
 
     def install(self) -> None:
         """Put this before the adapter's functions; again does nothing."""
-        wrap(handlers, "execute_command", self._call)
-        wrap(handlers, "execute_command_async", self._call)
-        wrap(app_factory_routes, "execute_command_async", self._route)
+        wrap(handlers, "execute_command", _after(self._check_for_adapter))
+        wrap(handlers, "execute_command_async", _after(self._check_for_adapter))
+        wrap(app_factory_routes, "execute_command_async", _after(self._check))
         wrap(app_factory_routes, "execute_tool", self._tool)
         wrap(ws_endpoint, "start_command_session", self._session)
         for module in (handlers, app_factory_routes):
             wrap(module, "handle_json_rpc", self._json_rpc)
         # It would look into the adapter's defaults, and not into its configuration.
         replace(command_session_service, "check_command_permission", lambda *_, **__: True)
-
-    def _call(self, execute: Execute) -> Execute:
-        async def checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
-            self._check_for_adapter(command_name, params)
-            return await execute(command_name, params, *arguments, **named)
-
-        return checked
-
-    def _route(self, execute: Execute) -> Execute:
-        async def checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
-            self._check(command_name, params)
-            return await execute(command_name, params, *arguments, **named)
-
-        return checked
 
     def _session(self, start: Execute) -> Execute:
         async def checked(*, command: str, params: Any, **named: Any) -> Any:
@@ -101,6 +87,19 @@ class CheckedCommands:
             self._check(command, params)
         except QueueError as error:
             raise adapter_error(error) from error
+
+
+def _after(check: Check) -> Callable[[Execute], Execute]:
+    """What puts ``check`` before a function that takes a command and its parameters."""
+
+    def wrapper(execute: Execute) -> Execute:
+        async def checked(command_name: str, params: Any = None, *arguments: Any, **named: Any) -> Any:
+            check(command_name, params)
+            return await execute(command_name, params, *arguments, **named)
+
+        return checked
+
+    return wrapper
 
 
 def _error(error: MicroserviceError, request_data: dict[str, Any]) -> dict[str, Any]:
