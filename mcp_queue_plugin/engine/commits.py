@@ -180,11 +180,9 @@ class Committer:
         except StoreUnavailable as error:
             self._keep_for_retry(group, error)
             return
-        if self.failure is not None:
-            logger.warning("The store takes writes again; all results that were kept are stored")
-        self.failure = None
-        self._retry_seconds = RETRY_FIRST_SECONDS
         changes = list(map(_changes, group, outcomes))
+        if self.failure is not None:
+            self._look_again_after(wrote=not group or any(changes))
         self._on_committed([change for of_entry in changes for change in of_entry])
         for number, (entry, outcome, of_entry) in enumerate(zip(group, outcomes, changes, strict=True), 1):
             # Watchers first: who is answered that a job has ended must find it so everywhere.
@@ -205,6 +203,18 @@ class Committer:
         for entry in group:
             if entry.callback is not None and not isinstance(entry.operation, _OF_ATTEMPTS):
                 entry.callback(error)
+        self._retry_later()
+
+    def _look_again_after(self, *, wrote: bool) -> None:
+        if not wrote:
+            # A group of refusals and of nothing to do says nothing about the disk.
+            self._retry_later()
+            return
+        logger.warning("The store takes writes again; all results that were kept are stored")
+        self.failure = None
+        self._retry_seconds = RETRY_FIRST_SECONDS
+
+    def _retry_later(self) -> None:
         if self._retry_timer is None:
             # With nothing kept too: an empty group finds out whether the store works again.
             self._retry_timer = asyncio.get_running_loop().call_later(self._retry_seconds, self._retry)

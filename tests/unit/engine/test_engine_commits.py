@@ -246,6 +246,24 @@ async def test_a_full_disk_under_a_running_engine(vfs: FaultyVfs, tmp_path: Path
         assert (await host.engine.health()).issues == ()
 
 
+async def test_a_group_that_writes_nothing_says_nothing_about_the_disk(
+    vfs: FaultyVfs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SqliteStore(tmp_path / "queue.db", durability="full", clock=system_clock(), vfs=vfs.name)
+    async with hosting(store, warm=False) as host:
+        vfs.faults["write -wal"] = apsw.FullError("database or disk is full")
+        with pytest.raises(StoreUnavailable, match="free some space"):
+            await host.add("a")
+        with pytest.raises(JobNotFound):
+            await host.start("nobody")
+        (issue,) = (await host.engine.health()).issues
+        assert "free some space" in issue
+        vfs.faults.clear()
+        # Nobody asks for anything: it is found out by trying.
+        await until(lambda: "The store takes writes again" in caplog.text)
+        assert (await host.engine.health()).issues == ()
+
+
 async def test_every_acknowledged_job_is_there_after_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "queue.db"
     async with hosting(SqliteStore(path, durability="full", clock=system_clock())) as host:
