@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from fastapi import FastAPI
 from mcp_proxy_adapter.core.config.section_validators import register_section_validator
 from mcp_proxy_adapter.core.config.validators.base_validator import ValidationError
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from mcp_queue_plugin.adapter import access, enqueue, http_errors, push
 from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.guard import Gate, Guard
+from mcp_queue_plugin.adapter.guard import Gate, Guard, checks_with
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from mcp_queue_plugin.errors import ConfigurationError, QueueError
+from mcp_queue_plugin.mcp.endpoint import McpEndpoint
 from mcp_queue_plugin.settings import Settings, check_settings, load_settings
 
 SECTION = "queue_plugin"
@@ -32,11 +34,12 @@ logger = logging.getLogger(__name__)
 class QueuePlugin:
     """The queue of one application."""
 
-    def __init__(self, app: FastAPI, settings: Settings, callers: Access) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, callers: Access, endpoint: McpEndpoint) -> None:
         """Use ``install``; this only keeps what it made."""
         self.app = app
         self.settings = settings
         self.callers = callers
+        self.mcp = endpoint
         self.manager: QueueManagerIntegration | None = None
         self.failure: QueueError | None = None
         """Why the queue did not start, for whoever runs the application."""
@@ -63,7 +66,8 @@ class QueuePlugin:
         if hasattr(app.state, "queue_plugin"):
             raise ConfigurationError("the queue is already installed in this application")
         settings = load_settings(config, source=source, base_dir=base_dir or Path.cwd())
-        plugin = cls(app, settings, Access(config, settings.queue_plugin.access))
+        endpoint = McpEndpoint(settings, server.listening_host(config))
+        plugin = cls(app, settings, Access(config, settings.queue_plugin.access), endpoint)
         enqueue.install()
         push.install()
         access.install()
@@ -72,17 +76,27 @@ class QueuePlugin:
         server.replace_queue_commands(dict(QUEUE_COMMANDS))
         server.keep_no_request_filters()
         http_errors.install(app)
-        plugin._stand_guard()
+        plugin._stand_guard(plugin._open_endpoint())
         app.state.queue_plugin = plugin
         plugin._tell_adapter()
         plugin._wrap_lifespan()
         return plugin
 
-    def _stand_guard(self) -> None:
+    def _open_endpoint(self) -> tuple[str, ...]:
+        """Route to the MCP endpoint, if there is to be one; answers its paths."""
+        if not self.mcp.settings.enabled:
+            return ()
+        paths = (self.mcp.settings.path, f"{self.mcp.settings.path}/")
+        # Before the adapter's: a path that it has as well is the one that was configured.
+        self.app.router.routes[:0] = [Route(path, self.mcp) for path in paths]
+        return paths
+
+    def _stand_guard(self, mcp_paths: Sequence[str]) -> None:
         """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers."""
         security, stack = self.settings.queue_plugin.security, self.app.user_middleware
-        stack.insert(server.place_of_security(stack), Middleware(Gate, security=security))
-        stack.append(Middleware(Guard, access=self.callers, security=security))
+        checks = checks_with(mcp_paths)
+        stack.insert(server.place_of_security(stack), Middleware(Gate, security=security, checks=checks))
+        stack.append(Middleware(Guard, access=self.callers, security=security, checks=checks))
 
     def _tell_adapter(self) -> None:
         """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""
@@ -96,7 +110,7 @@ class QueuePlugin:
 
         @asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
-            async with self._running_manager() as manager, adapters_own(app) as state:
+            async with self._running_manager() as manager, adapters_own(app) as state, self.mcp.running():
                 server.replace_queue_commands(dict(QUEUE_COMMANDS))
                 if manager is not None:
                     # Only now: the adapter's start-up extends the import path that workers take over.

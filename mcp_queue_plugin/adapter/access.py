@@ -73,7 +73,7 @@ class Access:
 def install() -> None:
     """Close what the adapter leaves open: every command is checked, and no token goes into a job or a log."""
     CheckedCommands(check_command).install()
-    security.identify_sessions(_user)
+    security.identify_sessions(caller_as_user)
     JobMessages(any_job, lambda: running_manager().waits.one()).install()
 
 
@@ -116,6 +116,7 @@ async def any_job(job_id: str) -> Job | None:
         return None
 
 
-def _user() -> dict[str, Any]:
+def caller_as_user() -> dict[str, Any]:
+    """Who calls, as commands find it in their context; empty if nobody has said who it is."""
     caller = current_caller()
     return {"id": caller.owner, "role": None, "roles": list(caller.roles)} if caller.owner else {}

@@ -15,6 +15,7 @@ from mcp_queue_plugin.adapter.job_types import new_job_id
 from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, is_command_execution
 from mcp_queue_plugin.adapter.results import place_fields
 from mcp_queue_plugin.adapter.tasks import Task
+from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import EngineNotRunning, QueueDisabled, QueueError
 from mcp_queue_plugin.model.options import QueueOptions
 from mcp_queue_plugin.model.pace import poll_after_seconds
@@ -57,11 +58,11 @@ async def enqueue_command(
         # ours are the settings in force.
         interval = poll_interval if "poll_interval" in params else defaults.default_poll_interval or poll_interval
         with manager.waits.one() if interval else nullcontext():
-            answer = await _submit(manager, command_name, command_params, context)
-            job_id = answer["job_id"]
+            answer = await submit_command(manager, command_name, command_params, context)
+            job_id = answer.job.job_id
             logger.info("Queued command %s as job %s", command_name, job_id)
             if not interval:
-                return answer
+                return start_answer(answer)
             seconds = max_wait_time if "max_wait_time" in params else defaults.default_max_wait_time or max_wait_time
             return await _wait(manager, job_id, command_name, seconds)
     except QueueError as error:
@@ -105,20 +106,29 @@ async def enqueue_task(
 _POLLING = frozenset({"poll_interval", "max_wait_time"})
 
 
-async def _submit(
+async def submit_command(
     manager: QueueManagerIntegration, command_name: str, params: dict[str, Any], context: dict[str, Any]
-) -> dict[str, Any]:
+) -> Answer:
+    """Store and queue a job that runs a command; answers its record, and where it stands.
+
+    Raises:
+        QueueError: the queue cannot take it; nothing was stored.
+    """
     job_params = {"command": command_name, "params": params, "context": context}
     submission, document = manager.submission(CommandExecutionJob, new_job_id(), job_params)
-    answer = await manager.engine.submit(submission, document, start=True, with_place=True)
+    return await manager.engine.submit(submission, document, start=True, with_place=True)
+
+
+def start_answer(answer: Answer, poll_with: str = POLL_WITH) -> dict[str, Any]:
+    """What a client is told of a job that it has started by calling a command."""
     job = answer.job
     return {
         "success": True,
         "job_id": job.job_id,
         "status": job.status.value,
-        "message": f"Command '{command_name}' has been queued for execution; track via {POLL_WITH}",
+        "message": f"Command '{job.command}' has been queued for execution; track via {poll_with}",
         "store": STORE,
-        "poll_with": POLL_WITH,
+        "poll_with": poll_with,
         "phase": job.state.phase,
         **place_fields(answer.place),
         "poll_after_seconds": poll_after_seconds(job, job.created_at),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.callers import NOBODY, calling
-from mcp_queue_plugin.adapter.wire import check_batch, check_call, check_object
+from mcp_queue_plugin.adapter.wire import check_batch, check_call, check_message, check_object
 from mcp_queue_plugin.errors import InvalidRequest, RequestTooLarge
 from mcp_queue_plugin.settings import SecuritySettings
 
@@ -20,7 +20,10 @@ POLICY_VIOLATION = 1008
 
 Check = Callable[[bytes, int], None]
 
-_CHECKS: dict[str, Check] = {
+Checks = Mapping[str, Check]
+"""How the body of a request is checked, by its path."""
+
+_ADAPTERS_ROUTES: Checks = {
     "/api/jsonrpc": check_call,
     "/api/jsonrpc/batch": check_batch,
     "/api/async": check_object,
@@ -30,20 +33,26 @@ _DIGITS_MAX = 15
 _PASSED_OVER = 4
 
 
+def checks_with(mcp_paths: Sequence[str]) -> Checks:
+    """The checks of the adapter's routes, and of MCP at these paths."""
+    return {**_ADAPTERS_ROUTES, **dict.fromkeys(mcp_paths, check_message)}
+
+
 class Gate:
     """ASGI middleware before the adapter's own, which may read whatever it gets: bounds how much that is.
 
     It keeps nothing of it: who has no token is refused by the adapter before the body was read.
     """
 
-    def __init__(self, app: ASGIApp, security: SecuritySettings) -> None:
-        """Stand before ``app``."""
+    def __init__(self, app: ASGIApp, security: SecuritySettings, checks: Checks) -> None:
+        """Stand before ``app``, whose bodies are bounded where there are ``checks`` of them."""
         self._app = app
         self._most = security.max_body_bytes
+        self._checks = checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one connection or the application's life."""
-        check = _check_of(scope)
+        check = _check_of(scope, self._checks)
         if check is None:
             await self._app(scope, receive, send)
             return
@@ -92,11 +101,12 @@ class Gate:
 class Guard:
     """ASGI middleware, the innermost: the adapter's own has refused by then whom it refuses."""
 
-    def __init__(self, app: ASGIApp, access: Access, security: SecuritySettings) -> None:
-        """Stand before ``app``."""
+    def __init__(self, app: ASGIApp, access: Access, security: SecuritySettings, checks: Checks) -> None:
+        """Stand before ``app``, whose bodies are read if there are ``checks`` of them."""
         self._app = app
         self._access = access
         self._security = security
+        self._checks = checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one connection or the application's life."""
@@ -114,7 +124,7 @@ class Guard:
                 await self._app(scope, self._checked_messages(receive, send), send)
 
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        check = _check_of(scope)
+        check = _check_of(scope, self._checks)
         if check is None:
             await self._app(scope, receive, send)
             return
@@ -164,12 +174,12 @@ async def _whole(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-def _check_of(scope: Scope) -> Check | None:
+def _check_of(scope: Scope, checks: Checks) -> Check | None:
     """How the body of a request is checked; None if its route reads it by itself."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
     path: str = scope["path"]
-    return _CHECKS.get(path) or (check_object if path.startswith(_TOOLS) else None)
+    return checks.get(path) or (check_object if path.startswith(_TOOLS) else None)
 
 
 def _plain(error: InvalidRequest) -> dict[str, Any]:

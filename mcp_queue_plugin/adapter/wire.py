@@ -30,6 +30,16 @@ def check_batch(body: bytes, max_depth: int) -> None:
         _check(call, f"request {number} of the batch")
 
 
+def check_message(body: bytes, max_depth: int) -> None:
+    """Check one message of MCP, whose inside is the protocol's own matter.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if not isinstance(parse(body, max_depth), dict):
+        raise InvalidRequest("the body must be one JSON-RPC message, an object")
+
+
 def check_object(body: bytes, max_depth: int) -> None:
     """Check a request that is an object of whatever kind; an empty body is the route's own matter.
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
 
-from mcp_queue_plugin.adapter.bridge.server import adapter_error, synchronous_cap_seconds
+from mcp_queue_plugin.adapter.bridge.server import adapter_error
 from mcp_queue_plugin.adapter.enqueue import running_manager
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
+from mcp_queue_plugin.adapter.waits import wait_terms
 from mcp_queue_plugin.errors import InvalidParameters, QueueError
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH
 from mcp_queue_plugin.model.masking import masked_refusal
@@ -35,9 +36,18 @@ WAIT_SECONDS = {
 }
 
 
-def longest_wait_seconds() -> float:
-    """How long a command may wait: one that takes longer the adapter answers with the id of a job of its own."""
-    return max(0.0, synchronous_cap_seconds() - 1.0)
+READS: dict[str, Any] = {"readOnlyHint": True, "openWorldHint": False}
+"""The hints of a command that changes nothing, as MCP tells them."""
+CHANGES: dict[str, Any] = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
+"""Those of one that does, and takes nothing away."""
+ENDS: dict[str, Any] = {**CHANGES, "destructiveHint": True, "idempotentHint": True}
+"""Those of one that ends something, once and for all."""
+
+
+def within_cap(wait_seconds: float) -> tuple[float, dict[str, float]]:
+    """The wait that the surface of this call leaves, and what the answer says if it is shorter."""
+    seconds = min(wait_seconds, wait_terms().longest_seconds)
+    return seconds, {"wait_capped_seconds": seconds} if seconds < wait_seconds else {}
 
 
 class QueueCommand(Command):
@@ -46,6 +56,9 @@ class QueueCommand(Command):
     properties: ClassVar[dict[str, Any]] = {}
     required: ClassVar[tuple[str, ...]] = ()
     category = "queue"
+    ends_in_time = True
+    """What waits does so no longer than is asked for."""
+    mcp_annotations: ClassVar[dict[str, Any]] = CHANGES
 
     # NUL bytes and numbers that are not finite are refused by the adapter at any depth.
     nested_value_spec: ClassVar[dict[str, Any] | None] = {}

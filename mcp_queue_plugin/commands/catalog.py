@@ -17,6 +17,8 @@ from mcp_queue_plugin.commands.read_jobs import (
     QueueHealthCommand,
     QueueListJobsCommand,
 )
+from mcp_queue_plugin.commands.read_result import QueueGetJobResultCommand
+from mcp_queue_plugin.commands.wait_job import QueueWaitJobCommand
 
 QUEUE_COMMANDS: dict[str, type[QueueCommand]] = {
     command.name: command
@@ -29,6 +31,8 @@ QUEUE_COMMANDS: dict[str, type[QueueCommand]] = {
         QueueGetJobLogsCommand,
         QueueListJobsCommand,
         QueueHealthCommand,
+        QueueWaitJobCommand,
+        QueueGetJobResultCommand,
         QueueRetryJobCommand,
         QueuePauseCommand,
         QueueResumeCommand,

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.integration import DELETED_BY_REQUEST, STOPPED_BY_REQUEST, QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import delete_metadata, stop_metadata
-from mcp_queue_plugin.commands.base import GRACE_SECONDS, JOB_ID, QueueCommand, longest_wait_seconds
+from mcp_queue_plugin.adapter.waits import wait_terms
+from mcp_queue_plugin.commands.base import CHANGES, ENDS, GRACE_SECONDS, JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.engine.client import EngineClient
 from mcp_queue_plugin.engine.values import Answer
@@ -20,6 +21,7 @@ class QueueStartJobCommand(QueueCommand):
     """Queue a job that was added without being started."""
 
     name = "queue_start_job"
+    mcp_annotations: ClassVar[dict[str, Any]] = {**CHANGES, "idempotentHint": True}
     descr = "Start an added job"
     properties: ClassVar[dict[str, Any]] = {"job_id": JOB_ID}
     required = ("job_id",)
@@ -55,6 +57,7 @@ class LetGoCommand(QueueCommand):
 
     properties: ClassVar[dict[str, Any]] = {"job_id": JOB_ID, "grace_seconds": GRACE_SECONDS}
     required = ("job_id",)
+    mcp_annotations = ENDS
     wanted: ClassVar[State]
     asked_for: ClassVar[str]
 
@@ -92,7 +95,7 @@ class QueueStopJobCommand(LetGoCommand):
     async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
         """Stop it."""
         return await engine.stop_job(
-            job_id, reason=STOPPED_BY_REQUEST, grace_seconds=grace_seconds, wait_seconds=longest_wait_seconds()
+            job_id, reason=STOPPED_BY_REQUEST, grace_seconds=grace_seconds, wait_seconds=wait_terms().longest_seconds
         )
 
 
@@ -108,5 +111,5 @@ class QueueDeleteJobCommand(LetGoCommand):
     async def ask(self, engine: EngineClient, job_id: str, grace_seconds: float | None) -> Answer:
         """Delete it."""
         return await engine.delete_job(
-            job_id, reason=DELETED_BY_REQUEST, grace_seconds=grace_seconds, wait_seconds=longest_wait_seconds()
+            job_id, reason=DELETED_BY_REQUEST, grace_seconds=grace_seconds, wait_seconds=wait_terms().longest_seconds
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from mcp_queue_plugin.adapter.callers import require_admin
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.commands.base import QueueCommand
+from mcp_queue_plugin.commands.base import CHANGES, QueueCommand
 from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
 
 
@@ -24,6 +24,7 @@ class SetQueueCommand(QueueCommand):
         }
     }
     required = ("queue",)
+    mcp_annotations: ClassVar[dict[str, Any]] = {**CHANGES, "idempotentHint": True}
     paused: ClassVar[bool]
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:

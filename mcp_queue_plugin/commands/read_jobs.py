@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.results import split_streams
-from mcp_queue_plugin.commands.base import JOB_ID, WAIT_SECONDS, QueueCommand, longest_wait_seconds
+from mcp_queue_plugin.commands.base import JOB_ID, READS, WAIT_SECONDS, QueueCommand, within_cap
 from mcp_queue_plugin.commands.record import log_entry, record, row
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.option_values import NAME_MAX_LENGTH
@@ -24,6 +24,7 @@ class QueueGetJobStatusCommand(QueueCommand):
     """Read a job's record, now or at its next change."""
 
     name = "queue_get_job_status"
+    mcp_annotations = READS
     descr = (
         "Get a job's record: status, progress, and its result once it has one. With wait_seconds the answer comes at "
         "the next change, or at once if the job's version is not known_version any more; with wait_for end, at the end"
@@ -45,7 +46,7 @@ class QueueGetJobStatusCommand(QueueCommand):
         wait_seconds = params.get("wait_seconds")
         if wait_seconds is None:
             return record(await manager.engine.status(params["job_id"], with_place=True))
-        seconds, capped = _within_cap(wait_seconds)
+        seconds, capped = within_cap(wait_seconds)
         with manager.waits.one():
             answer = await manager.engine.status(
                 params["job_id"],
@@ -61,6 +62,7 @@ class QueueGetJobLogsCommand(QueueCommand):
     """Read what a job wrote."""
 
     name = "queue_get_job_logs"
+    mcp_annotations = READS
     descr = (
         "Get a job's log lines, in pages or its tail. With next_cursor of one page as cursor of the next, no line is "
         "missed or repeated; an empty page means that there are no more as yet"
@@ -85,12 +87,12 @@ class QueueGetJobLogsCommand(QueueCommand):
         """Answer one page of lines."""
         query = LogQuery(
             stream=params.get("stream"),
-            cursor=_cursor(params) or 0,
+            cursor=cursor_of(params) or 0,
             limit=params.get("limit", PAGE_MAX),
             tail=params.get("tail", False),
         )
         wait_seconds = params.get("wait_seconds")
-        seconds, capped = (None, {}) if wait_seconds is None else _within_cap(wait_seconds)
+        seconds, capped = (None, {}) if wait_seconds is None else within_cap(wait_seconds)
         with nullcontext() if seconds is None else manager.waits.one():
             page = await manager.engine.log(params["job_id"], query, wait_seconds=seconds)
         return {
@@ -107,6 +109,7 @@ class QueueListJobsCommand(QueueCommand):
     """List jobs, without their results."""
 
     name = "queue_list_jobs"
+    mcp_annotations = READS
     descr = "List jobs; without status_filter deleted ones are left out"
     properties: ClassVar[dict[str, Any]] = {
         "status_filter": {
@@ -145,7 +148,7 @@ class QueueListJobsCommand(QueueCommand):
                 status=None if status_filter is None else Status(status_filter),
                 **_names(params),
                 order=params.get("order", "newest"),
-                after_uid=_cursor(params),
+                after_uid=cursor_of(params),
                 limit=limit,
             ),
             with_places=True,
@@ -164,6 +167,7 @@ class QueueHealthCommand(QueueCommand):
     """Say how the queue is."""
 
     name = "queue_health"
+    mcp_annotations = READS
     descr = "Get the health of the queue: its counts, its workers, and what is wrong with it"
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
@@ -185,13 +189,12 @@ def _names(params: dict[str, Any]) -> dict[str, str]:
     return names
 
 
-def _within_cap(wait_seconds: float) -> tuple[float, dict[str, float]]:
-    """The wait that the adapter's cap for synchronous commands leaves, and what the answer says if it is shorter."""
-    seconds = min(wait_seconds, longest_wait_seconds())
-    return seconds, {"wait_capped_seconds": seconds} if seconds < wait_seconds else {}
+def cursor_of(params: dict[str, Any]) -> int | None:
+    """The position that the parameter ``cursor`` stands for; None if there is none.
 
-
-def _cursor(params: dict[str, Any]) -> int | None:
+    Raises:
+        InvalidParameters: it is not one that a page has told.
+    """
     text = params.get("cursor")
     if text is None:
         return None

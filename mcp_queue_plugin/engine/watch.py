@@ -9,7 +9,8 @@ from typing import Literal
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.states import ENDED_STATES, State
 
-Until = Literal["change", "end", "stopped", "deleted"]
+Until = Literal["change", "attention", "end", "stopped", "deleted"]
+"""``attention`` stands for the end, or a question that somebody has to answer."""
 WatchCallback = Callable[[Job | None, bytes | None], None]
 """Gets the record, None after a time-out, and the result document if the change itself brought it."""
 
@@ -23,6 +24,8 @@ def is_over(job: Job, until: Until, known_version: int) -> bool:
             return job.state is not State.STOPPING
         case "end":
             return job.state in ENDED_STATES
+        case "attention":
+            return job.state in ENDED_STATES or job.state is State.INPUT_REQUIRED
         case "change":
             return job.state in ENDED_STATES or job.version != known_version
 

@@ -28,6 +28,7 @@ from mcp_queue_plugin.settings.fields import (
     not_below,
     setting,
 )
+from mcp_queue_plugin.settings.mcp import McpSettings
 from mcp_queue_plugin.settings.security import SecuritySettings
 from mcp_queue_plugin.words import in_words, shown
 
@@ -274,6 +275,7 @@ class PluginSettings(Section):
     retention: RetentionSettings = RetentionSettings()
     access: AccessSettings = AccessSettings()
     security: SecuritySettings = SecuritySettings()
+    mcp: McpSettings = McpSettings()
 
     @field_validator("job_defaults")
     @classmethod

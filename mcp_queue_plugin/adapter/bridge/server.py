@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -149,6 +149,13 @@ def configuration_mistakes(config: dict[str, Any], path: str) -> list[str]:
     return [config_module._format_validation_error(mistake) for mistake in found]
 
 
+def listening_host(config: Mapping[str, Any]) -> str | None:
+    """The address that the adapter's configuration lets the server listen on; None if it does not say."""
+    section = config.get("server")
+    host = section.get("host") if isinstance(section, Mapping) else None
+    return host if isinstance(host, str) else None
+
+
 def place_of_security(stack: Sequence[Middleware]) -> int:
     """Where the adapter's own security stands in its stack of middleware, the outermost first; its end if nowhere."""
     kinds: list[object] = [each.cls for each in stack]
@@ -172,8 +179,8 @@ def wrap(module: ModuleType, name: str, wrapper: Callable[[Any], Any]) -> None:
         setattr(wrapped, _WRAPPED, True)
 
 
-def replace(module: ModuleType, name: str, value: object) -> None:
-    """Set ``module.name``, which must be there: an adapter that has moved it must fail loudly."""
-    if not hasattr(module, name):
-        raise AttributeError(f"this version of the adapter has no {module.__name__}.{name}")
-    setattr(module, name, value)
+def replace(owner: ModuleType | type, name: str, value: object) -> None:
+    """Set ``owner.name``, which must be there: an adapter that has moved it must fail loudly."""
+    if not hasattr(owner, name):
+        raise AttributeError(f"this version of the adapter has no {owner.__name__}.{name}")
+    setattr(owner, name, value)

@@ -1,0 +1,1 @@
+"""The MCP endpoint: every command a tool, every long one a task."""

@@ -1,0 +1,58 @@
+"""What a tool answers: a command's answer as content, for programs and in text, cut where it is too long to read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp_types import CallToolResult, TextContent
+
+from mcp_queue_plugin.model.text import piece_at
+
+
+def of_envelope(envelope: Any, most_bytes: int) -> CallToolResult:
+    """A command's answer, ``{success, data | error}`` or whatever it is, as the result of a tool call.
+
+    The data are the structured content, whole; their text is cut to ``most_bytes``. An answer that says nothing but a
+    message is that message.
+    """
+    if not isinstance(envelope, dict):
+        return of_data({"result": envelope}, most_bytes)
+    if envelope.get("success") is False or "error" in envelope:
+        return of_error(envelope.get("error"), most_bytes)
+    data = envelope.get("data", {key: value for key, value in envelope.items() if key != "success"})
+    message = envelope.get("message")
+    if not data and isinstance(message, str):
+        return CallToolResult(content=[_text(message, most_bytes)], structured_content={"message": message})
+    return of_data(data if isinstance(data, dict) else {"result": data}, most_bytes)
+
+
+def of_data(data: dict[str, Any], most_bytes: int) -> CallToolResult:
+    """``data`` as content."""
+    return CallToolResult(content=[_text(as_text(data), most_bytes)], structured_content=data)
+
+
+def of_error(error: Any, most_bytes: int) -> CallToolResult:
+    """What went wrong, for a model to read: the message, and in JSON the code and the facts.
+
+    It has no structured content, which clients would check against the schema of what the tool answers.
+    """
+    message = error.get("message") if isinstance(error, dict) else error
+    facts = (
+        {key: value for key, value in error.items() if key != "message" and value} if isinstance(error, dict) else {}
+    )
+    said = f"{message or 'the command failed and said nothing'}\n{as_text(facts)}" if facts else str(message)
+    return CallToolResult(content=[_text(said, most_bytes)], is_error=True)
+
+
+def as_text(data: Any) -> str:
+    """JSON as it is shown."""
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _text(text: str, most_bytes: int) -> TextContent:
+    document = text.encode("utf-8", "backslashreplace")
+    if len(document) > most_bytes:
+        piece, end = piece_at(document, 0, most_bytes)
+        text = f"{piece}\n[cut: {end} of {len(document)} bytes are shown]"
+    return TextContent(text=text)

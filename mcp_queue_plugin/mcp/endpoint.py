@@ -1,0 +1,110 @@
+"""The endpoint as a whole: a server of the official SDK whose tools are the adapter's commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp_types import ListToolsResult, PaginatedRequestParams
+from starlette.types import Receive, Scope, Send
+
+from mcp_queue_plugin.adapter.bridge import tools
+from mcp_queue_plugin.mcp.calls import ToolCalls, run_with_context
+from mcp_queue_plugin.mcp.capabilities import RequestContext
+from mcp_queue_plugin.mcp.catalog import Catalog
+from mcp_queue_plugin.mcp.hosts import transport_security
+from mcp_queue_plugin.mcp.listening import Listening
+from mcp_queue_plugin.mcp.resources import JobResources
+from mcp_queue_plugin.mcp.task_methods import TaskMethods
+from mcp_queue_plugin.mcp.task_state import TaskTerms
+from mcp_queue_plugin.settings import Settings
+from mcp_queue_plugin.version import __version__
+
+NAME = "mcp-queue-plugin"
+
+INSTRUCTIONS = """\
+Each tool runs a command of this server. One that takes long answers at once with a job_id, or as a task.
+With a job_id: call queue_wait_job; as long as it says timed_out, call it again. Do not start the tool again.
+queue_get_job_logs shows what the job writes, queue_stop_job ends it; it goes on if you go away.
+If a job asks something (phase input_required), answer with queue_answer_job.
+Where a result is cut, queue_get_job_result reads the rest piece by piece.
+"""
+
+
+class McpEndpoint:
+    """One server's endpoint."""
+
+    def __init__(self, settings: Settings, server_host: str | None) -> None:
+        """Be configured by ``settings``; the server listens on ``server_host``, if that is known."""
+        plugin = settings.queue_plugin
+        self.settings = plugin.mcp
+        terms = TaskTerms(settings.queue_manager.completed_job_retention_seconds, plugin.mcp.max_output_bytes)
+        self._catalog = Catalog(plugin.mcp.tools)
+        self._listening = Listening(terms)
+        self.server = self._make_server(terms)
+        self._security = transport_security(plugin.mcp, server_host)
+        self._most_bytes = plugin.security.max_body_bytes
+        self._http: StreamableHTTPASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request, as an ASGI application."""
+        assert self._http is not None, "the application serves requests before its start-up"
+        await self._http(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take requests within the block."""
+        # Without sessions: a request stands for itself, so it may come to a server that was started again meanwhile,
+        # and a client that is idle costs nothing.
+        manager = StreamableHTTPSessionManager(
+            self.server, stateless=True, security_settings=self._security, max_request_body_size=self._most_bytes
+        )
+        self._http = StreamableHTTPASGIApp(manager)
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            # Who registers a command when this loop has ended has nobody to tell.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._listening.tools_have_changed)
+
+        tools.tell_of_changed_commands(tell)
+        # It tells with every request of a session that it ends, though there are none.
+        logging.getLogger("mcp.server.streamable_http").setLevel(logging.WARNING)
+        async with manager.run():
+            try:
+                yield
+            finally:
+                self.end_streams()
+
+    def end_streams(self) -> None:
+        """End what would otherwise last as long as its clients."""
+        self._listening.close()
+
+    def _make_server(self, terms: TaskTerms) -> Server[Any]:
+        resources = JobResources(run_with_context, terms.max_output_bytes)
+        server: Server[Any] = Server(
+            NAME,
+            version=__version__,
+            instructions=INSTRUCTIONS,
+            get_tool_input_schema=self._input_schema,
+            on_list_tools=self._list_tools,
+            on_call_tool=ToolCalls(self._catalog, terms),  # type: ignore[arg-type]  # a task is a result of an extension
+            on_list_resources=resources.list,
+            on_list_resource_templates=resources.templates,
+            on_read_resource=resources.read,
+            on_subscriptions_listen=self._listening,
+        )
+        TaskMethods(terms).add_to(server)
+        return server
+
+    async def _list_tools(self, _: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
+        page, following = self._catalog.page(None if params is None else params.cursor)
+        return ListToolsResult(tools=list(page), next_cursor=following)
+
+    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
+        return self._catalog.input_schema(name)

@@ -1,0 +1,87 @@
+"""``tasks/get``, ``tasks/update`` and ``tasks/cancel``: a job, as whoever it belongs to follows it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import HEADER_MISMATCH, METHOD_NOT_FOUND, RequestParams
+
+from mcp_queue_plugin.adapter.enqueue import running_manager
+from mcp_queue_plugin.engine.values import Answer
+from mcp_queue_plugin.errors import JobStateInvalid, QueueError
+from mcp_queue_plugin.mcp import capabilities
+from mcp_queue_plugin.mcp.capabilities import RequestContext
+from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
+from mcp_queue_plugin.mcp.task_state import EXTENSION, TaskTerms
+
+CANCELLED = "cancelled by its client"
+
+DONE: dict[str, Any] = {"resultType": "complete"}
+
+
+class TaskParams(RequestParams):
+    """The task that is meant."""
+
+    task_id: str
+
+
+class UpdateParams(TaskParams):
+    """Answers to its questions, by their keys."""
+
+    input_responses: dict[str, Any]
+
+
+class TaskMethods:
+    """The methods of the extension, on 2026-07-28 and later."""
+
+    def __init__(self, terms: TaskTerms) -> None:
+        """Tell tasks on ``terms``."""
+        self._terms = terms
+
+    def add_to(self, server: Server[Any]) -> None:
+        """Serve them."""
+        server.extensions[EXTENSION] = {}
+        server.add_request_handler("tasks/get", TaskParams, self.get)
+        server.add_request_handler("tasks/update", UpdateParams, self.update)
+        server.add_request_handler("tasks/cancel", TaskParams, self.cancel)
+
+    async def get(self, ctx: RequestContext, params: TaskParams) -> dict[str, Any]:
+        """Answer how a task stands, with what has become of it."""
+        _admit(ctx, params)
+        return {**DONE, **self._terms.detailed(await _task(params.task_id), time.time())}
+
+    async def update(self, ctx: RequestContext, params: UpdateParams) -> dict[str, Any]:
+        """Answer questions of a task; those that it does not ask are passed over."""
+        _admit(ctx, params)
+        await _task(params.task_id)
+        return dict(DONE)
+
+    async def cancel(self, ctx: RequestContext, params: TaskParams) -> dict[str, Any]:
+        """Stop a task; one that has ended stays as it is. The stop is committed before the answer."""
+        _admit(ctx, params)
+        try:
+            await running_manager().engine.stop_job(params.task_id, reason=CANCELLED, wait_seconds=0.0)
+        except JobStateInvalid:
+            pass
+        except QueueError as error:
+            raise as_mcp_error(error) from error
+        return dict(DONE)
+
+
+def _admit(ctx: RequestContext, params: TaskParams) -> None:
+    if not capabilities.is_modern(ctx):
+        refuse("Method not found", METHOD_NOT_FOUND, ctx.method)
+    capabilities.require(ctx, capabilities.TASKS)
+    # Over HTTP it says which task is meant to whoever passes the request on, who must be able to rely on it.
+    if ctx.request is not None and decode_header_value(ctx.request.headers.get(MCP_NAME_HEADER)) != params.task_id:
+        refuse(f"the header {MCP_NAME_HEADER} is not the taskId of the request", HEADER_MISMATCH)
+
+
+async def _task(task_id: str) -> Answer:
+    try:
+        return await running_manager().engine.status(task_id, with_place=True)
+    except QueueError as error:
+        raise as_mcp_error(error) from error
