@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
@@ -25,19 +26,44 @@ SHUTDOWN_EXTRA_SECONDS = 30.0
 @config_option
 @click.option("--host", help="Listen on this address instead of server.host.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen on this port instead of server.port.")
-def serve(config_path: Path, host: str | None, port: int | None) -> None:
+@click.option("--stdio", is_flag=True, help="Serve one MCP client over standard input and output, and listen nowhere.")
+def serve(config_path: Path, host: str | None, port: int | None, stdio: bool) -> None:
     """Serve the application that the configuration describes.
 
-    Exits 0 after a signal, 1 on a failure, 2 when the configuration, the port or the store cannot be used.
+    Exits 0 after a signal, or with --stdio when the client has gone; 1 on a failure; 2 when the configuration, the port
+    or the store cannot be used.
     """
+    if stdio:
+        if host is not None or port is not None:
+            raise click.UsageError("--stdio listens nowhere: leave --host and --port out")
+        _serve_stdio(config_path)
+        return
     with reported_errors(as_json=False):
-        config = read_config(config_path)
-        config["server"] = server = _server_section(config, host, port)
-        # Like a script's own folder: the application's modules lie beside its configuration.
-        sys.path.insert(0, str(config_path.absolute().parent))
-        app, shutdown_timeout_seconds = _build(config, config_path)
+        app, server, shutdown_timeout_seconds = _application(config_path, host, port)
     _check_port(server["host"], server["port"])
     _run(app, server, shutdown_timeout_seconds)
+
+
+def _application(
+    config_path: Path, host: str | None = None, port: int | None = None
+) -> tuple[FastAPI, dict[str, Any], float]:
+    """The application, the section of its configuration on the server, and how long jobs get when it ends."""
+    config = read_config(config_path)
+    config["server"] = server = _server_section(config, host, port)
+    # Like a script's own folder: the application's modules lie beside its configuration.
+    sys.path.insert(0, str(config_path.absolute().parent))
+    app, shutdown_timeout_seconds = _build(config, config_path)
+    return app, server, shutdown_timeout_seconds
+
+
+def _serve_stdio(config_path: Path) -> None:
+    from mcp_queue_plugin.mcp.stdio import protocol_output, serve_stdio
+
+    with protocol_output() as wire, reported_errors(as_json=False):
+        app, _, _ = _application(config_path)
+        plugin = app.state.queue_plugin
+        line_max_bytes = plugin.settings.queue_plugin.security.max_body_bytes
+        asyncio.run(serve_stdio(plugin.mcp.server, wire, app.router.lifespan_context(app), line_max_bytes))
 
 
 def _server_section(config: dict[str, Any], host: str | None, port: int | None) -> dict[str, Any]:

@@ -12,11 +12,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 def transport_security(settings: McpSettings, server_host: str | None) -> TransportSecuritySettings:
     """What the transport checks of the headers ``Host`` and ``Origin``."""
     hosts = settings.allowed_hosts
-    if hosts is None and server_host in ("127.0.0.1", "localhost", "::1"):
+    if not hosts and server_host in ("127.0.0.1", "localhost", "::1"):
         hosts = tuple(name for host in LOOPBACK for name in (host, f"{host}:*"))
-    served = [f"{scheme}://{host}" for host in hosts or () for scheme in ("http", "https")]
+    served = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
     return TransportSecuritySettings(
-        enable_dns_rebinding_protection=hosts is not None,
-        allowed_hosts=list(hosts or ()),
+        enable_dns_rebinding_protection=bool(hosts),
+        allowed_hosts=list(hosts),
         allowed_origins=[*served, *settings.allowed_origins],
     )

@@ -52,11 +52,11 @@ class McpSettings(Section):
         "cursor. Clients cut what a model reads at about 25,000 tokens, and do not say where.",
         unit="bytes",
     )
-    allowed_hosts: Annotated[tuple[Name, ...], Field(strict=False)] | None = setting(
-        None,
+    allowed_hosts: Annotated[tuple[Name, ...], Field(strict=False)] = setting(
+        (),
         "The values of the `Host` header that are served, `name:*` for any port. A web page that has its own name "
         "resolved to this machine (DNS rebinding) brings another.",
-        special="`null`: the names of this machine itself if `server.host` is one of them; else all",
+        special="`[]`: the names of this machine itself if `server.host` is one of them; else all",
     )
     allowed_origins: Annotated[tuple[Name, ...], Field(strict=False)] = setting(
         (),

@@ -56,6 +56,8 @@ JOB_COMMANDS = {
     "queue_retry_job",
     "queue_get_job_status",
     "queue_get_job_logs",
+    "queue_get_job_result",
+    "queue_wait_job",
 }
 QUEUE_COMMANDS_OF_ONE = {"queue_pause", "queue_resume"}
 CALLS: dict[str, dict[str, Any]] = {

@@ -10,8 +10,8 @@ import pytest
 from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.queue import QUEUE_COMMAND_CLASSES
 
+from mcp_queue_plugin.adapter import waits
 from mcp_queue_plugin.adapter.job_types import new_job_id
-from mcp_queue_plugin.commands import base
 from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
 from tests.unit.commands.asking import add, ask, ended, refused, running
 
@@ -23,7 +23,7 @@ RECORD_KEYS = {
 }  # fmt: skip
 
 
-OWN_COMMANDS = {"queue_retry_job", "queue_pause", "queue_resume"}
+OWN_COMMANDS = {"queue_wait_job", "queue_get_job_result", "queue_retry_job", "queue_pause", "queue_resume"}
 
 
 def test_the_catalog_holds_the_adapters_eight_names_and_our_own() -> None:
@@ -156,7 +156,7 @@ async def test_a_job_that_has_not_let_go_below_the_servers_cap_is_answered_as_it
     params = {"command": "sample_hold", "params": {"path": str(release)}}
     await ask("queue_add_job", job_type="command_execution", job_id=job_id, params=params, start=True)
     await running(job_id)
-    monkeypatch.setattr(base, "synchronous_cap_seconds", lambda: 1.05)
+    monkeypatch.setattr(waits, "synchronous_cap_seconds", lambda: 1.05)
     answer = await ask(f"queue_{verb}_job", job_id=job_id, grace_seconds=3600)
     assert (answer["status"], answer["phase"], answer["actual_status"]) == ("running", "stopping", "running")
     assert answer["message"] == f"{verb.capitalize()} requested for job {job_id}, actual status is running"
@@ -193,7 +193,7 @@ async def test_a_wait_ends_with_the_next_change_or_says_that_none_came(monkeypat
 
 
 async def test_a_wait_is_cut_below_the_servers_cap_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "synchronous_cap_seconds", lambda: 1.05)
+    monkeypatch.setattr(waits, "synchronous_cap_seconds", lambda: 1.05)
     answer = await ask("queue_get_job_status", job_id=await add(), wait_seconds=30)
     assert answer["wait_capped_seconds"] == pytest.approx(0.05)
     assert answer["timed_out"] is True
@@ -216,7 +216,7 @@ async def test_logs_come_in_pages_by_stream_and_from_their_end() -> None:
 
 
 async def test_a_wait_for_lines_is_cut_below_the_servers_cap_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "synchronous_cap_seconds", lambda: 1.05)
+    monkeypatch.setattr(waits, "synchronous_cap_seconds", lambda: 1.05)
     answer = await ask("queue_get_job_logs", job_id=await add(), wait_seconds=30)
     assert answer["wait_capped_seconds"] == pytest.approx(0.05)
     assert answer["entries"] == []

@@ -72,6 +72,13 @@ VARIABLES = [
     ("MCP_QUEUE__SECURITY__MAX_WAITS_PER_CALLER", "9", "queue_plugin.security.max_waits_per_caller", 9),
     ("MCP_QUEUE__SECURITY__MASKED_KEYS", '["pin"]', "queue_plugin.security.masked_keys", ("pin",)),
     ("MCP_QUEUE__SECURITY__ENV_DENY", '["AWS_*"]', "queue_plugin.security.env_deny", ("AWS_*",)),
+    ("MCP_QUEUE__MCP__ENABLED", "false", "queue_plugin.mcp.enabled", False),
+    ("MCP_QUEUE__MCP__PATH", "/agents", "queue_plugin.mcp.path", "/agents"),
+    ("MCP_QUEUE__MCP__TOOLS__ALLOW", '["queue_*"]', "queue_plugin.mcp.tools.allow", ("queue_*",)),
+    ("MCP_QUEUE__MCP__TOOLS__DENY", '["config"]', "queue_plugin.mcp.tools.deny", ("config",)),
+    ("MCP_QUEUE__MCP__MAX_OUTPUT_BYTES", "2048", "queue_plugin.mcp.max_output_bytes", 2048),
+    ("MCP_QUEUE__MCP__ALLOWED_HOSTS", '["example.org"]', "queue_plugin.mcp.allowed_hosts", ("example.org",)),
+    ("MCP_QUEUE__MCP__ALLOWED_ORIGINS", '["https://a"]', "queue_plugin.mcp.allowed_origins", ("https://a",)),
 ]
 
 NULLABLE = [".".join(path) for path, node in all_settings().items() if {"type": "null"} in branches(node)]

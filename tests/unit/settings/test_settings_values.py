@@ -73,6 +73,14 @@ DEFAULTS: dict[str, Any] = {
             "masked_keys": ("password", "token", "secret", "authorization", "api_key"),
             "env_deny": (),
         },
+        "mcp": {
+            "enabled": True,
+            "path": "/mcp",
+            "tools": {"allow": ("*",), "deny": ()},
+            "max_output_bytes": 65_536,
+            "allowed_hosts": (),
+            "allowed_origins": (),
+        },
     },
 }
 
@@ -145,6 +153,13 @@ ACCEPTED = [
     ("queue_plugin.security.max_waits_per_caller", 1),
     ("queue_plugin.security.masked_keys", []),
     ("queue_plugin.security.env_deny", ["AWS_*"]),
+    ("queue_plugin.mcp.enabled", False),
+    ("queue_plugin.mcp.path", "/agents/mcp"),
+    ("queue_plugin.mcp.tools.allow", ["queue_*"]),
+    ("queue_plugin.mcp.tools.deny", []),
+    ("queue_plugin.mcp.max_output_bytes", 1024),
+    ("queue_plugin.mcp.allowed_hosts", ["example.org:*"]),
+    ("queue_plugin.mcp.allowed_origins", ["https://example.org"]),
 ]
 
 BOOLEANS = ["enabled", "in_memory"]
@@ -180,6 +195,7 @@ NUMBERS = [
     ("queue_plugin.job_defaults.stop_grace_seconds", "a number from 0 to 1,000,000,000", -5),
     ("queue_plugin.limits.log_bytes", "an integer from 1,024 to 1,000,000,000,000", 1023),
     ("queue_plugin.retention.tombstone_seconds", "a number from 0 to 1,000,000,000", -1),
+    ("queue_plugin.mcp.max_output_bytes", "an integer from 1,024 to 16,777,216", 1023),
 ]
 
 CHOICES = [
@@ -210,6 +226,8 @@ OTHER_TYPES = [
     ("queue_plugin.auto_import_modules", MODULES, '"my_server.jobs"', "my_server.jobs"),
     ("queue_plugin.auto_import_modules", MODULES, "null", None),
     ("queue_plugin.workers.lasting_threads", "a JSON list of dotted module names (or *)", '"tqdm"', "tqdm"),
+    ("queue_plugin.mcp.path", "a path (like /mcp, without a slash at its end)", '"/mcp/"', "/mcp/"),
+    ("queue_plugin.mcp.tools", "a JSON object", '["*"]', ["*"]),
 ]
 
 
