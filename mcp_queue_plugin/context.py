@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
-from typing import Protocol
+from typing import Any, Protocol
 
-from mcp_queue_plugin.errors import InvalidParameters, NotInJob
+from mcp_queue_plugin.errors import InvalidParameters, NotInJob, QuestionDeclined
 from mcp_queue_plugin.model.course import Course
-from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, Question
 from mcp_queue_plugin.model.operations import Changes
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer, new_question
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.words import shown
 
@@ -30,11 +32,19 @@ class Reporter(Protocol):
         """Whether a stop has arrived by now."""
         ...
 
+    def ask(self, question: Question) -> GivenAnswer:
+        """Ask a question and wait for the answer."""
+        ...
+
+    async def ask_async(self, question: Question) -> GivenAnswer:
+        """The same on an event loop."""
+        ...
+
 
 class JobContext:
     """One running attempt of a job, as its code sees it. All methods may be called from any thread.
 
-    In a process that the job has forked off they do nothing, but for ``log``.
+    In a process that the job has forked off they do nothing, but for ``log``; questions raise NotInJob there.
     """
 
     def __init__(self, job_id: str, attempt: int, reporter: Reporter) -> None:
@@ -64,6 +74,39 @@ class JobContext:
         """Whether the job was asked to stop; a job that sees True should return soon."""
         return self.reporter.stop_requested()
 
+    def ask(self, key: str, prompt: str, schema: dict[str, Any] | None = None) -> Any:
+        """Ask whoever follows the job a question, wait for the answer, and return its value.
+
+        Meanwhile the job is ``running`` in the phase ``input_required``, keeps its worker, and its ``timeout_seconds``
+        go on counting. A question that was answered before, also in an earlier attempt, is answered at once: code that
+        runs again after a crash finds its answers by their keys.
+
+        Args:
+            key: what names the question within the job, 1 to 200 characters.
+            prompt: the question in words, at most 4,096 characters.
+            schema: the JSON Schema that the answer has to match, at most 8 KiB as JSON; None lets it be any value.
+
+        Raises:
+            InvalidParameters: one of these is not valid, or 16 questions of the job are open.
+            QuestionDeclined: it was answered by ``decline`` or ``cancel``.
+            AskBlocksLoop: an event loop runs in this thread; use ``ask_async``.
+            JobStopped: the job was asked to stop meanwhile.
+        """
+        question = new_question(key, prompt, schema, self.attempt)
+        return _value(question, self.reporter.ask(question))
+
+    async def ask_async(self, key: str, prompt: str, schema: dict[str, Any] | None = None) -> Any:
+        """``ask`` for code on an event loop, which goes on meanwhile; several questions may be asked at once.
+
+        A stop cancels it, like everything that an asynchronous job awaits.
+
+        Raises:
+            InvalidParameters: an argument is not valid, or 16 questions of the job are open.
+            QuestionDeclined: it was answered by ``decline`` or ``cancel``.
+        """
+        question = new_question(key, prompt, schema, self.attempt)
+        return _value(question, await self.reporter.ask_async(question))
+
     def log(self, message: str) -> None:
         """Write a line to the job's log (its standard output)."""
         sys.stdout.write(f"{message}\n")
@@ -88,6 +131,12 @@ def enter_job(context: JobContext | None) -> None:
     """Make ``context`` the current job of this process; None when it has ended. For the worker only."""
     global _current
     _current = context
+
+
+def _value(question: Question, answer: GivenAnswer) -> Any:
+    if answer.action is not AnswerAction.ACCEPT:
+        raise QuestionDeclined(question.key, answer.action.value)
+    return json.loads(answer.value)
 
 
 def _whole_percent(value: float) -> int:

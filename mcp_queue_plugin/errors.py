@@ -9,6 +9,8 @@
     │   └── RequestTooLarge
     ├── QueueDisabled
     ├── NotInJob
+    ├── AskBlocksLoop
+    ├── QuestionDeclined
     ├── JobTimeout
     ├── QueueFull
     ├── TooManyWaits
@@ -19,7 +21,8 @@
     ├── JobError
     │   ├── JobNotFound
     │   ├── JobAlreadyExists
-    │   └── JobStateInvalid
+    │   ├── JobStateInvalid
+    │   └── QuestionNotFound
     ├── StoreError
     │   ├── StoreRefused
     │   ├── StoreInUse
@@ -118,6 +121,23 @@ class NotInJob(QueueError):
     """There is no current job: current_job() works in the code of a running job only."""
 
 
+class AskBlocksLoop(QueueError):
+    """ask() would stop the event loop that runs in this thread: use `await current_job().ask_async(...)` instead."""
+
+
+class QuestionDeclined(QueueError):
+    """The question was declined."""
+
+    domain_code = "QUESTION_DECLINED"
+
+    def __init__(self, key: str, action: str) -> None:
+        """Question ``key`` of this job was not answered; ``action`` is "decline" or "cancel"."""
+        self.key = key
+        self.action = action
+        words = "declined" if action == "decline" else "dismissed"
+        super().__init__(f"the question {key!r} was {words} and has no answer", key=key, action=action)
+
+
 class JobTimeout(QueueError):
     """The attempt ran longer than its timeout_seconds."""
 
@@ -191,6 +211,13 @@ class JobStateInvalid(JobError):
     """Job state invalid"""
 
     domain_code = "JOB_STATE_INVALID"
+
+
+class QuestionNotFound(JobError):
+    """The job has no open question of this key"""
+
+    domain_code = "QUESTION_NOT_FOUND"
+    http_status = 404
 
 
 class StoreError(QueueError):

@@ -8,12 +8,24 @@ from mcp_queue_plugin.errors import (
     JobAlreadyExists,
     JobNotFound,
     JobStateInvalid,
+    QuestionNotFound,
     QueueError,
     QueueFull,
 )
 from mcp_queue_plugin.model.admission import Full, Scope
 from mcp_queue_plugin.model.job import Job
-from mcp_queue_plugin.model.operations import Add, Applied, Operation, Outcome, Refusal, Refused, Retry, Start, Stop
+from mcp_queue_plugin.model.operations import (
+    Add,
+    AnswerQuestion,
+    Applied,
+    Operation,
+    Outcome,
+    Refusal,
+    Refused,
+    Retry,
+    Start,
+    Stop,
+)
 from mcp_queue_plugin.model.states import Status
 
 
@@ -33,6 +45,9 @@ def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) 
             return _idempotency_conflict(operation, job)
         case Refused(refusal=Refusal.QUEUE_FULL, full=Full() as full):
             return _queue_full(full)
+        case Refused(refusal=Refusal.QUESTION_NOT_FOUND, job=Job() as job):
+            assert isinstance(operation, AnswerQuestion)
+            return question_not_found(job, operation.key)
         case Refused(job=Job(runs_in_server=True) as job) if isinstance(operation, Retry):
             return JobStateInvalid(
                 job_id,
@@ -47,6 +62,18 @@ def answer_of(outcome: Outcome | QueueError, operation: Operation, job_id: str) 
                 job_id, action=action, current_status=job.status.value, allowed_statuses=list(allowed)
             )
     raise AssertionError(f"the store answered {operation!r} with {outcome!r}")
+
+
+def question_not_found(job: Job, key: str) -> QuestionNotFound:
+    """The error that says which questions of ``job`` are open instead of ``key``."""
+    open_keys = [question.key for question in job.questions]
+    open_ones = f"open are: {', '.join(map(repr, open_keys))}" if open_keys else "none is open"
+    return QuestionNotFound(
+        job.job_id,
+        f"job {job.job_id} ({job.status.value}) has no open question {key!r}; {open_ones}",
+        key=key,
+        open_keys=open_keys,
+    )
 
 
 def _idempotency_conflict(add: Add, existing: Job) -> IdempotencyConflict:

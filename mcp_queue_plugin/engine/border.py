@@ -12,15 +12,16 @@ from typing import Annotated
 import msgspec
 
 from mcp_queue_plugin import errors
-from mcp_queue_plugin.engine.values import EngineOptions
+from mcp_queue_plugin.engine.values import Answer, EngineOptions
 from mcp_queue_plugin.engine.watch import Until
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.estimate import Place
-from mcp_queue_plugin.model.job import Job, Submission
+from mcp_queue_plugin.model.job import Job, Question, Submission
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobQuery, LogQuery
+from mcp_queue_plugin.model.questions import AnswerAction
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.protocol import Setup
+from mcp_queue_plugin.workers.protocol import Frame, Setup, decode
 
 SECONDS_MAX = 366 * 86400.0
 
@@ -47,6 +48,7 @@ class Verb(IntEnum):
     RETRY = 77
     SET_QUEUE = 78
     CALL_OFF = 79
+    ANSWER = 80
 
     JOB = 96
     PAGE = 97
@@ -117,6 +119,15 @@ class JobRequest(PlacedRequest, frozen=True, kw_only=True):
     wait_seconds: Seconds | None = None
 
 
+class AnswerRequest(PlacedRequest, frozen=True, kw_only=True):
+    """ANSWER: answer a question of a job; the payload is the value, if it is accepted."""
+
+    job_id: str
+    key: str
+    action: AnswerAction
+    owner: str | None = None
+
+
 class StatusRequest(PlacedRequest, frozen=True, kw_only=True):
     """STATUS: a record, now or after a wait."""
 
@@ -178,11 +189,16 @@ class EndAdoptedNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobReply(msgspec.Struct, frozen=True, kw_only=True):
-    """JOB: a record; the payload is its result document, if ``has_result``."""
+    """JOB: a record; the payload is its result document, if ``has_result``.
+
+    Its open questions may be larger than a header: they are the payload, if it ``has_questions``, of which a job that
+    has a result has none.
+    """
 
     number: int
     job: Job
     has_result: bool = False
+    has_questions: bool = False
     timed_out: bool = False
     place: Place | None = None
 
@@ -225,6 +241,32 @@ class LoggedNotice(msgspec.Struct, frozen=True):
 
     level: int
     name: str
+
+
+def job_frame(number: int, answer: Answer) -> tuple[JobReply, bytes]:
+    """The header and the payload of JOB."""
+    job, payload = answer.job, answer.result or b""
+    if job.questions:
+        job, payload = msgspec.structs.replace(job, questions=()), msgspec.json.encode(job.questions)
+    header = JobReply(
+        number=number,
+        job=job,
+        has_result=answer.result is not None,
+        has_questions=bool(answer.job.questions),
+        timed_out=answer.timed_out,
+        place=answer.place,
+    )
+    return header, payload
+
+
+def answer_in(frame: Frame) -> Answer:
+    """The answer that ``job_frame`` made this of."""
+    reply = decode(frame.header, JobReply)
+    job = reply.job
+    if reply.has_questions:
+        questions = msgspec.json.decode(frame.payload, type=tuple[Question, ...])
+        job = msgspec.structs.replace(job, questions=questions)
+    return Answer(job, frame.payload if reply.has_result else None, reply.timed_out, reply.place)
 
 
 def report_of(error: QueueError) -> ErrorReport:

@@ -19,9 +19,10 @@ from mcp_queue_plugin.errors import InvalidParameters, JobNotFound
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Submission, is_job_id
 from mcp_queue_plugin.model.operations import EndingKind
 from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.store.protocol import Capabilities
-from mcp_queue_plugin.workers.protocol import Setup, decode
+from mcp_queue_plugin.workers.protocol import Setup
 
 PageT = TypeVar("PageT", Listing, LogPage, EngineHealth, QueueReport)
 
@@ -82,6 +83,26 @@ class EngineClient:
             lambda number: border.JobRequest(
                 number=number, job_id=self._named(job_id), owner=self._viewer(), with_place=with_place
             ),
+        )
+
+    async def answer_question(self, job_id: str, key: str, answer: GivenAnswer, *, with_place: bool = False) -> Answer:
+        """Answer an open question of a job; the first answer stands; see ``Engine.answer``.
+
+        Raises:
+            JobNotFound: no such job.
+            QuestionNotFound: no such question is open, or was answered.
+        """
+        return await self._ask_job(
+            Verb.ANSWER,
+            lambda number: border.AnswerRequest(
+                number=number,
+                job_id=self._named(job_id),
+                key=storable(key),
+                action=answer.action,
+                owner=self._viewer(),
+                with_place=with_place,
+            ),
+            answer.value,
         )
 
     async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
@@ -188,8 +209,7 @@ class EngineClient:
     async def _ask_job(self, verb: Verb, request: Callable[[int], object], payload: bytes = b"") -> Answer:
         frame = await self._connection.ask(verb, request, payload)
         reach(CrashPoint.ANSWER_ARRIVED)
-        reply = decode(frame.header, border.JobReply)
-        return Answer(reply.job, frame.payload if reply.has_result else None, reply.timed_out, reply.place)
+        return border.answer_in(frame)
 
     @staticmethod
     def _named(job_id: str) -> str:

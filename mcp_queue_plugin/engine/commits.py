@@ -14,6 +14,7 @@ from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Applied,
+    Ask,
     Claim,
     Done,
     Finish,
@@ -53,7 +54,7 @@ class Change(NamedTuple):
     params: bytes | None = None
 
 
-_OF_ATTEMPTS = (Claim, Report, Finish)
+_OF_ATTEMPTS = (Claim, Report, Ask, Finish)
 """What attempts have done already; it is kept until the store takes it, in its order."""
 
 

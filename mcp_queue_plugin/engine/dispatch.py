@@ -13,10 +13,11 @@ from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
 from mcp_queue_plugin.engine.lookahead import Queued
+from mcp_queue_plugin.engine.questions import Questions
 from mcp_queue_plugin.engine.read_ahead import ReadAhead
 from mcp_queue_plugin.engine.reports import Reports
 from mcp_queue_plugin.errors import QueueError, WorkerStartFailed
-from mcp_queue_plugin.model.job import Job, Token
+from mcp_queue_plugin.model.job import Job, Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import (
     Applied,
@@ -37,8 +38,6 @@ from mcp_queue_plugin.workers.protocol import Ready, Run, Setup
 logger = logging.getLogger(__name__)
 
 _jitter = random.Random().random  # noqa: S311 (it spreads retries and guards nothing)
-
-RELEASED = Ending(kind=EndingKind.RELEASED)
 
 
 class Dispatcher:
@@ -85,6 +84,7 @@ class Dispatcher:
         self._on_ready = on_ready
         self._committer = committer
         self._reports = Reports(committer.submit, self._pool.hold_log)
+        self.questions = Questions(committer.submit, self._pool.answer)
         self._read_ahead = ReadAhead(lanes, claims, self.dispatch)
         self._closing = False
         self.broken: WorkerStartFailed | None = None
@@ -148,7 +148,7 @@ class Dispatcher:
         if self._opening is not None:
             self._opening.cancel()
         for token in await self._pool.close(timeout_seconds):
-            self._finish(token, RELEASED, Changes())
+            self._finish(token, Ending(kind=EndingKind.RELEASED), Changes())
         self._reports.flush()
 
     def on_idle(self) -> None:
@@ -179,6 +179,10 @@ class Dispatcher:
     def on_progress(self, token: Token, changes: Changes) -> None:
         """Gather what an attempt reports."""
         self._reports.add_changes(token, changes)
+
+    def on_asked(self, token: Token, question: Question) -> None:
+        """Store what an attempt asks."""
+        self.questions.ask(token, question, self._reports.take_changes(token))
 
     def on_log(self, token: Token, chunk: LogChunk) -> None:
         """Gather what an attempt wrote."""

@@ -53,6 +53,14 @@ class Reports:
         self._changes[token] = merged(self._changes.get(token, NO_CHANGES), changes)
         self._set_timer()
 
+    def take_changes(self, token: Token) -> Changes:
+        """What is gathered of an attempt's progress, so that it goes along with something else."""
+        changes = self._changes.get(token, NO_CHANGES)
+        if changes != NO_CHANGES:
+            # Its log, if there is any, goes on as it would.
+            self._changes[token] = NO_CHANGES
+        return changes
+
     def add_log(self, token: Token, chunk: LogChunk) -> None:
         """Remember a piece of the log."""
         log = self._logs.get(token)

@@ -16,6 +16,7 @@ from mcp_queue_plugin.engine.values import Answer, Reply
 from mcp_queue_plugin.errors import EngineNotRunning, InvalidParameters, ProtocolViolation, QueueError
 from mcp_queue_plugin.model.job import ErrorInfo
 from mcp_queue_plugin.model.operations import Ending
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.workers.protocol import Frame, decode
 
 Serving = Coroutine[Any, Any, None]
@@ -103,15 +104,8 @@ class Requests:
         if isinstance(answer, QueueError):
             self._send(Verb.ERROR, border.PageReply(number=number), msgspec.json.encode(border.report_of(answer)))
             return
-        header = border.JobReply(
-            number=number,
-            job=answer.job,
-            has_result=answer.result is not None,
-            timed_out=answer.timed_out,
-            place=answer.place,
-        )
         try:
-            self._send(Verb.JOB, header, answer.result or b"")
+            self._send(Verb.JOB, *border.job_frame(number, answer))
         except ProtocolViolation as violation:
             logger.error("The record of job %s cannot be told: %s", answer.job.job_id, violation)
             self.answer(number, InvalidParameters(f"the record is too large to be told: {violation.message}"))
@@ -130,6 +124,12 @@ class Requests:
         """RETRY."""
         request = decode(frame.header, border.JobRequest)
         await self.engine.retry(request.job_id, owner=request.owner, reply=self._reply_to(request))
+
+    def answer_question(self, frame: Frame) -> None:
+        """ANSWER."""
+        request = decode(frame.header, border.AnswerRequest)
+        answer = GivenAnswer(request.action, frame.payload)
+        self.engine.answer(request.job_id, request.key, answer, owner=request.owner, reply=self._reply_to(request))
 
     def stop(self, frame: Frame) -> None:
         """STOP."""
@@ -235,6 +235,7 @@ _HANDLERS: dict[Verb, Handler] = {
     Verb.STOP: Requests.stop,
     Verb.DELETE: Requests.delete,
     Verb.RETRY: Requests.retry,
+    Verb.ANSWER: Requests.answer_question,
     Verb.SET_QUEUE: Requests.set_queue,
     Verb.STATUS: Requests.status,
     Verb.LOG: Requests.log_page,

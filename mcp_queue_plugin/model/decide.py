@@ -10,11 +10,12 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
-from mcp_queue_plugin.model import endings
-from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, Submission
+from mcp_queue_plugin.model import endings, questions
+from mcp_queue_plugin.model.job import DESCRIPTION_MAX_LENGTH, ErrorInfo, Job, Submission, Token
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
+    Ask,
     ById,
     ByToken,
     Changes,
@@ -75,6 +76,15 @@ def by_id(operation: ById, job: Job | None, *, at: Moment) -> Job | Refused:
             assert_never(operation)
 
 
+def ask(operation: Ask, job: Job | None, *, is_answered: bool) -> Job | Refused:
+    """What the question of an attempt does to its job; one that ``is_answered`` is not asked again."""
+    if job is None or not _is_current(operation.token, job):
+        return Refused(Refusal.STALE_TOKEN, job)
+    reported = _report(job, operation.changes)
+    asking = reported if is_answered else questions.ask(reported, operation.question)
+    return Refused(Refusal.TOO_MANY_QUESTIONS, job) if asking is None else asking
+
+
 def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refused:
     """What an attempt's own write does; a write under an old token is refused."""
     if job is None:
@@ -83,7 +93,7 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
         is_next = job.state is State.QUEUED and operation.token.attempt == job.attempt + 1
         begun_at = now if operation.begun_at is None else operation.begun_at
         return _claim(job, now=begun_at) if is_next else Refused(Refusal.STALE_TOKEN, job)
-    if job.attempt != operation.token.attempt or job.state not in RUNNING_STATES:
+    if not _is_current(operation.token, job):
         return Refused(Refusal.STALE_TOKEN, job)
     match operation:
         case Report(changes=changes):
@@ -115,9 +125,9 @@ def due(job: Job, *, at: Moment) -> Job:
 def stop(job: Job, *, reason: str, now: float) -> Job | Refused:
     """Stop a job, or ask one that runs to let go."""
     if job.state in PENDING_STATES:
-        return _replace(job, state=State.STOPPED, reason=reason, completed_at=now, not_before=None)
+        return _replace(job, state=State.STOPPED, reason=reason, completed_at=now, not_before=None, questions=())
     if job.state in RUNNING_STATES:
-        return job if job.state is State.STOPPING else _replace(job, state=State.STOPPING, reason=reason)
+        return job if job.state is State.STOPPING else _replace(job, state=State.STOPPING, reason=reason, questions=())
     return Refused(Refusal.STATE_INVALID, job)
 
 
@@ -154,6 +164,10 @@ OWNER_DIED = Ending(
     kind=EndingKind.CRASHED,
     error=ErrorInfo(type="WorkerCrashed", message="the server, or its engine, ended while the job was running"),
 )
+
+
+def _is_current(token: Token, job: Job) -> bool:
+    return job.attempt == token.attempt and job.state in RUNNING_STATES
 
 
 def _new(submission: Submission, *, uid: int, at: Moment) -> Job:
@@ -216,7 +230,7 @@ def _delete(job: Job, *, reason: str, now: float) -> Job:
     if job.state is State.DELETED:
         return job
     if job.state in RUNNING_STATES:
-        return _replace(job, state=State.STOPPING, reason=job.reason or reason, delete_requested=True)
+        return _replace(job, state=State.STOPPING, reason=job.reason or reason, delete_requested=True, questions=())
     return _replace(
         job,
         state=State.DELETED,
@@ -228,6 +242,8 @@ def _delete(job: Job, *, reason: str, now: float) -> Job:
         step="",
         error=None,
         has_result=False,
+        questions=(),
+        has_answers=False,
     )
 
 

@@ -56,11 +56,19 @@ def _completed(job: Job, ending: Ending, now: float) -> Job:
         error=ending.error,
         completed_with_error=ending.completed_with_error,
         has_result=ending.result is not None,
+        questions=(),
     )
 
 
 def _failed(job: Job, ending: Ending, now: float) -> Job:
-    return _replace(job, state=State.FAILED, completed_at=now, error=ending.error, has_result=ending.result is not None)
+    return _replace(
+        job,
+        state=State.FAILED,
+        completed_at=now,
+        error=ending.error,
+        has_result=ending.result is not None,
+        questions=(),
+    )
 
 
 def _interrupted(job: Job, ending: Ending, now: float) -> Job:
@@ -75,6 +83,7 @@ def _ended_by_itself(job: Job, ending: Ending, now: float) -> Job:
         completed_at=now,
         reason="the job stopped itself",
         has_result=ending.result is not None,
+        questions=(),
     )
 
 

@@ -71,12 +71,25 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         return self.command or self.job_type
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A question of a job that nobody has answered yet, asked by its attempt ``attempt``.
+
+    ``key`` names it within the job; ``schema`` is the JSON Schema of the answer, as a JSON text.
+    """
+
+    key: str
+    prompt: str
+    schema: str | None = None
+    attempt: int
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job's record, without its parameters, result and log, which are kept apart.
 
     ``uid`` is the store's own key and never used again; ``version`` comes from a counter of the whole store and grows
     with every change of any job. ``queued_at`` is when the job began to wait, for a slot or for ``not_before``;
-    ``rank`` and then ``order`` are its place in the queue, smaller first. Times are seconds since the epoch.
+    ``rank`` and then ``order`` are its place in the queue, smaller first. ``questions`` are the open ones; with
+    ``has_answers`` some were answered. Times are seconds since the epoch.
     """
 
     uid: int
@@ -107,6 +120,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     completed_with_error: bool = False
     has_result: bool = False
+    questions: tuple[Question, ...] = ()
+    has_answers: bool = False
 
     @property
     def status(self) -> Status:

@@ -13,8 +13,9 @@ import msgspec
 
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.admission import Full, Limit
-from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission, Token
+from mcp_queue_plugin.model.job import ErrorInfo, Job, Question, Submission, Token
 from mcp_queue_plugin.model.log_pieces import LogPiece
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 
@@ -112,6 +113,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[LogPiece, ...] = ()
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask a question for a running attempt, with its last progress.
+
+    One that was answered before, by whatever attempt it was asked, is not asked again: the outcome has the answer.
+    """
+
+    token: Token
+    question: Question
+    changes: Changes = Changes()
+
+
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
     """End an attempt, with its last progress and log.
 
@@ -142,6 +154,15 @@ class Delete(msgspec.Struct, frozen=True):
     job_id: str
     reason: str = "deleted by request"
     uid: int | None = None
+    owner: str | None = None
+
+
+class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer an open question of a job; the first answer stands, and a later one changes nothing."""
+
+    job_id: str
+    key: str
+    answer: GivenAnswer
     owner: str | None = None
 
 
@@ -178,7 +199,22 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-Operation = Add | Adopt | Start | Claim | Report | Finish | Stop | Delete | Retry | Due | SetQueue | Sweep
+Operation = (
+    Add
+    | Adopt
+    | Start
+    | Claim
+    | Report
+    | Ask
+    | Finish
+    | Stop
+    | Delete
+    | Retry
+    | AnswerQuestion
+    | Due
+    | SetQueue
+    | Sweep
+)
 ByToken = Claim | Report | Finish
 ById = Start | Stop | Delete
 OnMany = Due | SetQueue | Sweep
@@ -193,6 +229,8 @@ class Refusal(StrEnum):
     STALE_TOKEN = "stale_token"
     QUEUE_FULL = "queue_full"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    QUESTION_NOT_FOUND = "question_not_found"
+    TOO_MANY_QUESTIONS = "too_many_questions"
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -207,7 +245,7 @@ class Applied(msgspec.Struct, frozen=True):
     """The operation holds. ``job`` is the record after it; ``changed`` is False when it already was so.
 
     ``before`` is the state it was in; None for a new job. ``evicted`` are those who had to go for it, ``queue`` is the
-    state of its queue if this changed it.
+    state of its queue if this changed it, ``answer`` what was answered to the question that was asked or answered.
     """
 
     job: Job
@@ -215,6 +253,7 @@ class Applied(msgspec.Struct, frozen=True):
     before: State | None = None
     evicted: tuple[Applied, ...] = ()
     queue: QueueState | None = None
+    answer: GivenAnswer | None = None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

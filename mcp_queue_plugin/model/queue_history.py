@@ -51,7 +51,9 @@ def after_interruption(state: QueueState, before: Job, after: Job, now: float) -
 
 
 def _average(state: QueueState, before: Job, ending: Ending, now: float) -> float:
-    if ending.kind is EndingKind.CRASHED or before.started_at is None:
+    # What it has waited for an answer is not known here: it would count as work.
+    has_asked = bool(before.questions) or before.has_answers
+    if ending.kind is EndingKind.CRASHED or before.started_at is None or has_asked:
         return state.average_seconds
     seconds = max(0.0, now - before.started_at)
     return (1 - AVERAGE_WEIGHT_OF_NEWEST) * state.average_seconds + AVERAGE_WEIGHT_OF_NEWEST * seconds

@@ -17,6 +17,7 @@ from mcp_queue_plugin.model.log_pieces import LogPiece, LogPlace, StoredPiece
 from mcp_queue_plugin.model.operations import Add, Adopt, Operation, Outcome, Sweep
 from mcp_queue_plugin.model.places import place_of
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.queues import QueueFigures, QueueState
 from mcp_queue_plugin.model.retention import is_over, over_since
 from mcp_queue_plugin.model.states import State
@@ -39,6 +40,7 @@ class MemoryRecords:
         self.results: dict[int, bytes] = {}
         self.logs: dict[int, list[StoredPiece]] = {}
         self.keys: dict[int, tuple[Submission, Idempotency]] = {}
+        self.answers: dict[int, dict[str, GivenAnswer]] = {}
         self.states: dict[str, QueueState] = {}
 
     def moment(self) -> Moment:
@@ -129,6 +131,14 @@ class MemoryRecords:
         if result is not None:
             self.results[job.uid] = result
 
+    def answer(self, job: Job, key: str) -> GivenAnswer | None:
+        """What was answered to a question of a job that ``has_answers``."""
+        return self.answers[job.uid].get(key)
+
+    def put_answer(self, job: Job, key: str, answer: GivenAnswer) -> None:
+        """Keep the answer to a question of a job, until its documents go."""
+        self.answers.setdefault(job.uid, {})[key] = answer
+
     def put_queue(self, state: QueueState) -> None:
         """Keep the state of a queue."""
         self.states[state.name] = state
@@ -152,7 +162,7 @@ class MemoryRecords:
         self._rank_time = max(self._rank_time, self._clock())
 
     def _forget_documents(self, job: Job) -> None:
-        for documents in (self.params, self.results, self.logs, self.keys):
+        for documents in (self.params, self.results, self.logs, self.keys, self.answers):
             documents.pop(job.uid, None)
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, assert_never
 
 import msgspec
 
-from mcp_queue_plugin.model import decide
+from mcp_queue_plugin.model import decide, questions
 from mcp_queue_plugin.model.admission import EVICTED, Full, Limit, make_room
 from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Job, Submission
@@ -15,7 +15,9 @@ from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
+    AnswerQuestion,
     Applied,
+    Ask,
     ById,
     ByToken,
     Claim,
@@ -34,6 +36,7 @@ from mcp_queue_plugin.model.operations import (
     Stop,
     Sweep,
 )
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.queue_history import after_attempt, after_interruption
 from mcp_queue_plugin.model.queues import QueueState, at_opening
 from mcp_queue_plugin.model.states import State
@@ -102,6 +105,14 @@ class Records(Protocol):
         """Keep a job's result in place of the one before; None for none."""
         ...
 
+    def answer(self, job: Job, key: str) -> GivenAnswer | None:
+        """What was answered to a question of a job that ``has_answers``."""
+        ...
+
+    def put_answer(self, job: Job, key: str, answer: GivenAnswer) -> None:
+        """Keep the answer to a question of a job, until its documents go."""
+        ...
+
     def put_queue(self, state: QueueState) -> None:
         """Keep the state of a queue."""
         ...
@@ -125,6 +136,10 @@ class Steps:
                 return self._add(operation)
             case Claim() | Report() | Finish():
                 return self._change_by_token(operation)
+            case Ask():
+                return self._ask(operation)
+            case AnswerQuestion():
+                return self._answer(operation)
             case Start() | Stop() | Delete():
                 return self._change_by_id(operation)
             case Retry():
@@ -202,7 +217,7 @@ class Steps:
         job = self._named(operation)
         return self._settle(job, decide.by_id(operation, job, at=self._records.moment()))
 
-    def _named(self, operation: ById | Retry) -> Job | None:
+    def _named(self, operation: ById | Retry | AnswerQuestion) -> Job | None:
         job = self._records.find(operation.job_id)
         return job if job is not None and job.is_visible_to(operation.owner) else None
 
@@ -220,6 +235,28 @@ class Steps:
         state = self._records.queue(job.options.queue)
         noted = after_attempt(state, job, outcome.job, operation.ending, now)
         return msgspec.structs.replace(outcome, queue=self._keep_changed(state, noted))
+
+    def _ask(self, operation: Ask) -> Outcome:
+        job = self._records.at(operation.token.uid)
+        answer = self._answer_to(job, operation.question.key)
+        outcome = self._settle(job, decide.ask(operation, job, is_answered=answer is not None))
+        return msgspec.structs.replace(outcome, answer=answer) if isinstance(outcome, Applied) else outcome
+
+    def _answer(self, operation: AnswerQuestion) -> Outcome:
+        job = self._named(operation)
+        if job is None or job.state is State.DELETED:
+            return Refused(Refusal.NOT_FOUND)
+        if (first := self._answer_to(job, operation.key)) is not None:
+            return Applied(job, changed=False, before=job.state, answer=first)
+        answered = questions.answer(job, operation.key)
+        if answered is None:
+            return Refused(Refusal.QUESTION_NOT_FOUND, job)
+        self._records.put_answer(job, operation.key, operation.answer)
+        return Applied(self._records.save(job, answered), before=job.state, answer=operation.answer)
+
+    def _answer_to(self, job: Job | None, key: str) -> GivenAnswer | None:
+        # Most jobs have none: then nothing is read.
+        return self._records.answer(job, key) if job is not None and job.has_answers else None
 
     def _due(self, operation: Due) -> Done:
         begun_again = self._begin_delays_again() if operation.clock_was_set_back else ()

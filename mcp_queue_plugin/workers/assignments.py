@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.workers.attempts import Attempts, Given
 from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import LettingGo
 from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
-from mcp_queue_plugin.workers.protocol import Kind, Progress, Result, Run, Stop, encode
+from mcp_queue_plugin.workers.protocol import Answered, Asked, Kind, Progress, Result, Run, Stop, encode
 
 if TYPE_CHECKING:
     from mcp_queue_plugin.workers.process import Worker
@@ -141,6 +142,11 @@ class Assignments:
         if token == self.token:
             self._process.hold_log("backlog", held)
 
+    def answer(self, token: Token, key: str, answer: GivenAnswer) -> None:
+        """Tell the attempt, if it runs, what was answered to its question."""
+        if token == self.token:
+            self._process.send(encode(Kind.ANSWER, Answered(token, key, answer.action), answer.value))
+
     def ask_to_stop(self, timed_out_after: float | None) -> None:
         """Tell the attempt that runs to let go; of a time-out its log is told first."""
         timed_out = timed_out_after is not None
@@ -162,6 +168,13 @@ class Assignments:
         """Tell what an attempt reports of itself."""
         if progress.token == self.token:
             self._owner.worker_progress(progress.token, progress.changes)
+
+    def on_asked(self, asked: Asked) -> None:
+        """Tell what an attempt asks."""
+        token = asked.token
+        if token == self.token:
+            question = Question(key=asked.key, prompt=asked.prompt, schema=asked.schema, attempt=token.attempt)
+            self._owner.worker_asked(token, question)
 
     def on_chunk(self, chunk: LogChunk) -> None:
         """Tell what the worker has written."""

@@ -93,6 +93,7 @@ class _Attempts:
         if self._control.forked:
             self._leave_fork(ending)
         reach(CrashPoint.JOB_RETURNED)
+        reporter.end_questions()
         dirty = self._clean_up()
         enter_job(None)
         facts = AttemptFacts(dirty, time.perf_counter() - began, self._streams.unread())

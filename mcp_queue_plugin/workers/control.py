@@ -8,10 +8,16 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.workers.inbox import PACKET_MAX_BYTES
-from mcp_queue_plugin.workers.protocol import Frame, FrameReader, Kind, Run, RunApart, Stop, decode
+from mcp_queue_plugin.workers.protocol import Answered, Frame, FrameReader, Kind, Run, RunApart, Stop, decode
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from mcp_queue_plugin.workers.asking import Asking
 
 READ_BYTES = 65_536
 _CREDENTIALS = struct.Struct("3i")
@@ -38,6 +44,10 @@ class Control:
         """This is a process that a job forked off: it must not speak as the worker."""
         self.on_stop: Callable[[], object] = _ignore
         """Called for each STOP, in the thread that finds it."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop that watches the socket whenever it runs."""
+        self.asking: Asking | None = None
+        """Where the attempt's questions wait for answers, once it has asked one."""
         os.register_at_fork(after_in_child=self._abandon)
 
     @property
@@ -142,15 +152,23 @@ class Control:
             data = b""
         if not data:
             self.closed = True
-            self.on_stop()
+            self._tell_of_stop()
         for frame in self._reader.feed(data):
             if frame.kind == Kind.STOP:
                 self._stop = decode(frame.header, Stop)
-                self.on_stop()
+                self._tell_of_stop()
+            elif frame.kind == Kind.ANSWER:
+                if self.asking is not None:
+                    self.asking.on_answer(decode(frame.header, Answered), frame.payload)
             elif frame.kind == Kind.PROCEED:
                 self._may_proceed = True
             else:
                 self._frames.append(frame)
+
+    def _tell_of_stop(self) -> None:
+        self.on_stop()
+        if self.asking is not None:
+            self.asking.on_stop()
 
     def _abandon(self) -> None:
         self.forked = True

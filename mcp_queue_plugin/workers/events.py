@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mcp_queue_plugin.errors import WorkerStartFailed
-from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.workers.protocol import Ready
@@ -29,6 +29,10 @@ class PoolEvents(Protocol):
 
     def on_progress(self, token: Token, changes: Changes) -> None:
         """A running attempt reported ``changes``."""
+        ...
+
+    def on_asked(self, token: Token, question: Question) -> None:
+        """A running attempt asked ``question``; ``WorkerPool.answer`` answers it."""
         ...
 
     def on_log(self, token: Token, chunk: LogChunk) -> None:

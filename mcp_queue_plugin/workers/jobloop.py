@@ -85,6 +85,7 @@ class JobLoop:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._renew_executor()
+        self._control.loop = self._loop
         self._loop.add_reader(self._control, self._look)
 
     def _renew_executor(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.workers.protocol import Ready
@@ -42,6 +42,10 @@ class WorkerOwner(Protocol):
 
     def worker_progress(self, token: Token, changes: Changes) -> None:
         """The running attempt reported ``changes``."""
+        ...
+
+    def worker_asked(self, token: Token, question: Question) -> None:
+        """The running attempt asked ``question``."""
         ...
 
     def worker_log(self, token: Token, chunk: LogChunk) -> None:

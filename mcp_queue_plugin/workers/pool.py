@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from mcp_queue_plugin.clock import Clock
-from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.model.options import Isolation, JobOptions
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.scaling import Demand, Limits, Machine, WorkerRules
 from mcp_queue_plugin.workers import host
 from mcp_queue_plugin.workers.events import PoolEvents
@@ -149,6 +150,12 @@ class WorkerPool:
         if worker is not None:
             worker.assignments.abandon(token)
 
+    def answer(self, token: Token, key: str, answer: GivenAnswer) -> None:
+        """Tell an attempt what was answered to its question; one that does not run here any more is ignored."""
+        worker = self._members.attempts.get(token)
+        if worker is not None:
+            worker.assignments.answer(token, key, answer)
+
     def hold_log(self, token: Token, held: bool) -> None:
         """Leave what an attempt writes unread, so that it has to wait; or, with False, read on.
 
@@ -213,6 +220,10 @@ class WorkerPool:
     def worker_progress(self, token: Token, changes: Changes) -> None:
         """A running attempt reported something."""
         self._events.on_progress(token, changes)
+
+    def worker_asked(self, token: Token, question: Question) -> None:
+        """A running attempt asked something."""
+        self._events.on_asked(token, question)
 
     def worker_log(self, token: Token, chunk: LogChunk) -> None:
         """A running attempt wrote something."""

@@ -17,6 +17,7 @@ from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import TERMINATE_SECONDS
 from mcp_queue_plugin.workers.owner import WorkerOwner, WorkerState
 from mcp_queue_plugin.workers.protocol import (
+    Asked,
     Broken,
     Frame,
     Kind,
@@ -126,6 +127,8 @@ class Worker:
                 self.assignments.on_result(decode(frame.header, Result), frame.payload)
             case Kind.PROGRESS:
                 self.assignments.on_progress(decode(frame.header, Progress))
+            case Kind.ASK:
+                self.assignments.on_asked(decode(frame.header, Asked))
             case Kind.READY if self.state is WorkerState.STARTING:
                 self._on_ready(decode(frame.payload, Ready))
             case Kind.BROKEN if self.state is WorkerState.STARTING:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
 from mcp_queue_plugin.errors import ProtocolViolation
-from mcp_queue_plugin.model.job import ErrorInfo, Token
+from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, ErrorInfo, Token
 from mcp_queue_plugin.model.operations import Changes, EndingKind
+from mcp_queue_plugin.model.questions import PROMPT_MAX_LENGTH, SCHEMA_MAX_BYTES, AnswerAction
 
 PREFIX = struct.Struct("!IHB")
 HEADER_MAX_BYTES = 65_535
@@ -50,10 +51,12 @@ class Kind(IntEnum):
     RETIRE = 4
     RUN_APART = 5
     PROCEED = 6
+    ANSWER = 7
     READY = 16
     BROKEN = 17
     PROGRESS = 18
     RESULT = 19
+    ASK = 20
 
 
 def encode(kind: int, header: object, payload: bytes = b"") -> bytes:
@@ -193,6 +196,23 @@ class Progress(msgspec.Struct, frozen=True):
 
     token: Token
     changes: Changes
+
+
+class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """ASK: a question of the attempt. Whatever a question may hold fits into a header."""
+
+    token: Token
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=JOB_ID_MAX_LENGTH)]
+    prompt: Annotated[str, msgspec.Meta(max_length=PROMPT_MAX_LENGTH)]
+    schema: Annotated[str, msgspec.Meta(max_length=SCHEMA_MAX_BYTES)] | None = None
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """ANSWER: what was answered to a question; the payload is the value, if it was accepted."""
+
+    token: Token
+    key: str
+    action: AnswerAction
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

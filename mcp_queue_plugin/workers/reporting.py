@@ -6,10 +6,13 @@ import threading
 import time
 from contextlib import suppress
 
+from mcp_queue_plugin.errors import NotInJob
 from mcp_queue_plugin.model.course import Course
-from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.operations import Changes, merged
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.workers.alarms import Alarm, Alarms
+from mcp_queue_plugin.workers.asking import Asking
 from mcp_queue_plugin.workers.control import Control
 from mcp_queue_plugin.workers.protocol import Kind, Progress, encode
 
@@ -36,6 +39,7 @@ class AttemptReporter:
         self._began = 0.0
         self._course_alarm: Alarm | None = None
         self._closed = False
+        self._asking: Asking | None = None
 
     def report(self, changes: Changes) -> None:
         """Send ``changes`` now, or merged with later ones 50 ms after the last; equal values are not sent again."""
@@ -57,6 +61,19 @@ class AttemptReporter:
         """Whether a stop has arrived by now; always so for what outlives its attempt."""
         return self._closed or self._control.stop_requested(self._token)
 
+    def ask(self, question: Question) -> GivenAnswer:
+        """Ask a question and wait for the answer; see ``Asking.ask``."""
+        return self._prepare_to_ask().ask(question)
+
+    async def ask_async(self, question: Question) -> GivenAnswer:
+        """Ask a question on an event loop; see ``Asking.ask_async``."""
+        return await self._prepare_to_ask().ask_async(question)
+
+    def end_questions(self) -> None:
+        """Ask nothing any more; threads that still wait for an answer go on with NotInJob."""
+        if self._asking is not None:
+            self._asking.close()
+
     def close(self) -> Changes:
         """End the reports; answers what was not sent yet."""
         with self._lock:
@@ -65,6 +82,19 @@ class AttemptReporter:
             if self._flush_alarm is not None:
                 self._alarms.cancel(self._flush_alarm)
             return self._pending
+
+    def _prepare_to_ask(self) -> Asking:
+        """What asks; all that was reported before is sent before the question."""
+        if self._control.forked:
+            raise NotInJob
+        with self._lock:
+            if self._closed:
+                raise NotInJob
+            if self._pending != _NOTHING:
+                self._send()
+            if self._asking is None:
+                self._asking = Asking(self._token, self._control)
+            return self._asking
 
     def _take(self, changes: Changes) -> None:
         fresh = _without(changes, self._known)

@@ -3,14 +3,14 @@
 -- name: insert_job
 -- A new record.
 INSERT INTO jobs ({columns}, queue)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_job
 -- Everything of a record that can change.
 UPDATE jobs SET
     state = ?, version = ?, "order" = ?, rank = ?, attempt = ?, crashes = ?, retries = ?, progress = ?, description = ?,
     step = ?, queued_at = ?, started_at = ?, completed_at = ?, deleted_at = ?, not_before = ?, reason = ?,
-    delete_requested = ?, error = ?, completed_with_error = ?, has_result = ?
+    delete_requested = ?, error = ?, completed_with_error = ?, has_result = ?, questions = ?, has_answers = ?
 WHERE uid = ?;
 
 -- name: job_by_uid
@@ -133,6 +133,18 @@ INSERT OR REPLACE INTO results (uid, document) VALUES (?, ?);
 -- name: result
 -- The result of a job.
 SELECT document FROM results WHERE uid = ?;
+
+-- name: insert_answer
+-- The answer to a question of a job; there is none yet.
+INSERT INTO answers (uid, key, action, document) VALUES (?, ?, ?, ?);
+
+-- name: answer
+-- What was answered to a question of a job.
+SELECT action, document FROM answers WHERE uid = ? AND key = ?;
+
+-- name: delete_answers
+-- The answers to the questions of a deleted job that has some.
+DELETE FROM answers WHERE uid = ?;
 
 -- name: insert_log_piece
 -- One more piece of a job's log.

@@ -14,6 +14,7 @@ from mcp_queue_plugin.model.decide import Moment
 from mcp_queue_plugin.model.job import Job, Submission
 from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import Add, Adopt, Sweep
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import logs, rows
@@ -129,7 +130,7 @@ class SqliteRecords:
         self._draft.keep(job)
         self._unwritten.setdefault(job.uid, "update_job")
         if job.state is State.DELETED:
-            self._delete_documents(job)
+            self._delete_documents(before)
         return job
 
     def append_log(self, job: Job, pieces: Sequence[LogPiece]) -> None:
@@ -142,6 +143,15 @@ class SqliteRecords:
             self._execute(SQL["delete_result"], (job.uid,))
         else:
             self._execute(SQL["insert_result"], (job.uid, result))
+
+    def answer(self, job: Job, key: str) -> GivenAnswer | None:
+        """What was answered to a question of a job that ``has_answers``."""
+        found = self._fetch("answer", job.uid, key)
+        return GivenAnswer(AnswerAction(found[0][0]), bytes(found[0][1])) if found else None
+
+    def put_answer(self, job: Job, key: str, answer: GivenAnswer) -> None:
+        """Keep the answer to a question of a job, until its documents go."""
+        self._execute(SQL["insert_answer"], (job.uid, key, answer.action.value, answer.value))
 
     def put_queue(self, state: QueueState) -> None:
         """Keep the state of a queue; it is written once per transaction."""
@@ -170,6 +180,8 @@ class SqliteRecords:
     def _delete_documents(self, job: Job) -> None:
         for query in _DOCUMENTS:
             self._execute(SQL[query], (job.uid,))
+        if job.has_answers:
+            self._execute(SQL["delete_answers"], (job.uid,))
 
     def _job(self, query: str, key: str | int) -> Job | None:
         # What has changed in this transaction is at hand, and not looked for in the table.

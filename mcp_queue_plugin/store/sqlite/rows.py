@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mcp_queue_plugin.model.job import ErrorInfo, Idempotency, Job, Submission
+from mcp_queue_plugin.model.job import ErrorInfo, Idempotency, Job, Question, Submission
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
@@ -52,6 +52,8 @@ def decode_job(row: Sequence[Any]) -> Job:
         error=None if row[25] is None else msgspec.json.decode(row[25], type=ErrorInfo),
         completed_with_error=bool(row[26]),
         has_result=bool(row[27]),
+        questions=() if row[28] is None else msgspec.json.decode(row[28], type=tuple[Question, ...]),
+        has_answers=bool(row[29]),
     )
 
 
@@ -86,6 +88,8 @@ def encode_job(job: Job) -> Values:
         _encode_error(job.error),
         job.completed_with_error,
         job.has_result,
+        _encode_questions(job.questions),
+        job.has_answers,
         job.options.queue,
     )
 
@@ -113,6 +117,8 @@ def encode_changes(job: Job) -> Values:
         _encode_error(job.error),
         job.completed_with_error,
         job.has_result,
+        _encode_questions(job.questions),
+        job.has_answers,
         job.uid,
     )
 
@@ -154,3 +160,7 @@ def _encode_options(options: JobOptions) -> str:
 
 def _encode_error(error: ErrorInfo | None) -> str | None:
     return None if error is None else msgspec.json.encode(error).decode()
+
+
+def _encode_questions(questions: tuple[Question, ...]) -> str | None:
+    return msgspec.json.encode(questions).decode() if questions else None

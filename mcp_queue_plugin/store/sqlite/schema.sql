@@ -1,6 +1,6 @@
 -- The schema, version 1. The header's application_id says that a file is a store of jobs, user_version which version.
 
--- One row per job, tombstones included. The columns up to has_result are the fields of model.job.Job, by name and in
+-- One row per job, tombstones included. The columns up to has_answers are the fields of model.job.Job, by name and in
 -- order; the rest serves the indexes. A row stays narrow: documents of any size live in the tables below.
 CREATE TABLE jobs (
     uid INTEGER PRIMARY KEY,
@@ -31,6 +31,8 @@ CREATE TABLE jobs (
     error TEXT,
     completed_with_error INTEGER NOT NULL,
     has_result INTEGER NOT NULL,
+    questions TEXT,
+    has_answers INTEGER NOT NULL,
 
     queue TEXT NOT NULL,
     -- Another state has no status, and is refused. (As a list of states, IN would be a table made for each write.)
@@ -70,6 +72,15 @@ CREATE INDEX jobs_owned ON jobs (owner) WHERE owner IS NOT NULL;
 -- JSON documents, kept as they came.
 CREATE TABLE params (uid INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
 CREATE TABLE results (uid INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
+
+-- What was answered to questions of jobs; documents are empty where an answer was declined.
+CREATE TABLE answers (
+    uid INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('accept', 'decline', 'cancel')),
+    document BLOB NOT NULL,
+    PRIMARY KEY (uid, key)
+) STRICT;
 
 -- What jobs wrote, in pieces. Each says how many bytes, and how many lines of each stream, the job had written before
 -- it, so that the totals of a log can be told from its ends.
