@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mcp_queue_plugin.adapter.jobs import CommandExecutionJob
     from mcp_queue_plugin.adapter.tasks import Task, task
     from mcp_queue_plugin.context import current_job
-    from mcp_queue_plugin.errors import JobTimeout
+    from mcp_queue_plugin.errors import JobTimeout, QuestionDeclined
     from mcp_queue_plugin.model.options import QueueOptions
     from mcp_queue_plugin.plugin import QueuePlugin
     from mcp_queue_plugin.version import __version__
@@ -38,6 +38,7 @@ _ADAPTER = "mcp_proxy_adapter.integrations.queuemgr_integration"
 _HOMES = {
     "CommandExecutionJob": "mcp_queue_plugin.adapter.jobs",
     "JobTimeout": "mcp_queue_plugin.errors",
+    "QuestionDeclined": "mcp_queue_plugin.errors",
     "QueueJobBase": _ADAPTER,
     "QueueJobError": _ADAPTER,
     "QueueJobResult": _ADAPTER,
@@ -58,6 +59,7 @@ _HOMES = {
 __all__ = [
     "CommandExecutionJob",
     "JobTimeout",
+    "QuestionDeclined",
     "QueueJobBase",
     "QueueJobError",
     "QueueJobResult",

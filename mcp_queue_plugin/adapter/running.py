@@ -127,23 +127,29 @@ class RunningQueue:
         submission, document = submission_of(
             job_class, job_id, params, decided, owner=owner, idempotency_key=idempotency_key
         )
-        self._check_document(document)
+        self.check_document(document, "params")
         return submission, document
 
-    def _check_document(self, document: bytes) -> None:
+    def check_document(self, document: bytes, field: str) -> None:
+        """Check that what a client hands in as ``field``, a JSON document, is not too large nor nested too deep.
+
+        Raises:
+            InvalidParameters: it is.
+        """
+        name = "the parameters are" if field == "params" else f"the {field} is"
         most, deepest = self.settings.queue_plugin.limits.params_bytes, self.settings.queue_plugin.security.max_depth
         if len(document) > most:
             raise InvalidParameters(
-                f"the parameters are too large: {len(document)} bytes; limits.params_bytes allows {most}",
-                field="params",
+                f"{name} too large: {len(document)} bytes; limits.params_bytes allows {most}",
+                field=field,
                 violation="size",
                 maximum=most,
                 got=len(document),
             )
         if exceeds_depth(document, deepest):
             raise InvalidParameters(
-                f"the parameters are nested deeper than the {deepest} levels of security.max_depth",
-                field="params",
+                f"{name} nested deeper than the {deepest} levels of security.max_depth",
+                field=field,
                 violation="depth",
                 maximum=deepest,
             )

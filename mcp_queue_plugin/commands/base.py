@@ -55,6 +55,8 @@ class QueueCommand(Command):
 
     properties: ClassVar[dict[str, Any]] = {}
     required: ClassVar[tuple[str, ...]] = ()
+    nullable: ClassVar[frozenset[str]] = frozenset()
+    """The parameters for which null is a value, and not the same as leaving them out."""
     category = "queue"
     ends_in_time = True
     """What waits does so no longer than is asked for."""
@@ -92,7 +94,11 @@ class QueueCommand(Command):
         Raises:
             ValidationError: the adapter's own (-32602), for a parameter that is not valid.
         """
-        params = {name: value for name, value in kwargs.items() if name in self.properties and value is not None}
+        params = {
+            name: value
+            for name, value in kwargs.items()
+            if name in self.properties and (value is not None or name in self.nullable)
+        }
         try:
             manager = running_manager()
         except QueueError as error:

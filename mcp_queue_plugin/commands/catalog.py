@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcp_queue_plugin.commands.add_job import QueueAddJobCommand
+from mcp_queue_plugin.commands.answer_job import QueueAnswerJobCommand
 from mcp_queue_plugin.commands.base import QueueCommand
 from mcp_queue_plugin.commands.change_job import (
     QueueDeleteJobCommand,
@@ -34,6 +35,7 @@ QUEUE_COMMANDS: dict[str, type[QueueCommand]] = {
         QueueWaitJobCommand,
         QueueGetJobResultCommand,
         QueueRetryJobCommand,
+        QueueAnswerJobCommand,
         QueuePauseCommand,
         QueueResumeCommand,
     )

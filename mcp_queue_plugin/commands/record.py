@@ -12,7 +12,7 @@ from mcp_queue_plugin.adapter.results import description_text, error_text, place
 from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.model.estimate import Place
-from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.job import Job, Question
 from mcp_queue_plugin.model.pace import poll_after_seconds
 from mcp_queue_plugin.model.queries import LogEntry
 from mcp_queue_plugin.model.states import Status
@@ -34,6 +34,7 @@ def row(job: Job, place: Place | None = None) -> dict[str, Any]:
         "reason": job.reason,
         "error": error_text(job),
         "error_info": None if job.error is None else msgspec.to_builtins(job.error),
+        "questions": [_question(question) for question in job.questions],
         "attempt": job.attempt,
         "max_retries": job.options.max_retries,
         "retries": job.retries,
@@ -54,6 +55,11 @@ def row(job: Job, place: Place | None = None) -> dict[str, Any]:
 def record(answer: Answer) -> dict[str, Any]:
     """The record with its result; an empty object as long as there is none."""
     return {**row(answer.job, answer.place), "result": {} if answer.result is None else json.loads(answer.result)}
+
+
+def _question(question: Question) -> dict[str, Any]:
+    schema = None if question.schema is None else json.loads(question.schema)
+    return {"key": question.key, "prompt": question.prompt, "schema": schema}
 
 
 def log_entry(entry: LogEntry) -> dict[str, Any]:

@@ -125,6 +125,7 @@ class AnswerRequest(PlacedRequest, frozen=True, kw_only=True):
     job_id: str
     key: str
     action: AnswerAction
+    schema: str | None = None
     owner: str | None = None
 
 

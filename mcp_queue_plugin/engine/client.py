@@ -85,12 +85,14 @@ class EngineClient:
             ),
         )
 
-    async def answer_question(self, job_id: str, key: str, answer: GivenAnswer, *, with_place: bool = False) -> Answer:
-        """Answer an open question of a job; the first answer stands; see ``Engine.answer``.
+    async def answer_question(
+        self, job_id: str, key: str, answer: GivenAnswer, *, schema: str | None = None, with_place: bool = False
+    ) -> Answer:
+        """Answer an open question of a job, whose ``schema`` an accepted value was checked against; the first stands.
 
         Raises:
             JobNotFound: no such job.
-            QuestionNotFound: no such question is open, or was answered.
+            QuestionNotFound: no such question is open, or was answered; or its schema is another one.
         """
         return await self._ask_job(
             Verb.ANSWER,
@@ -99,6 +101,7 @@ class EngineClient:
                 job_id=self._named(job_id),
                 key=storable(key),
                 action=answer.action,
+                schema=schema,
                 owner=self._viewer(),
                 with_place=with_place,
             ),

@@ -36,7 +36,6 @@ from mcp_queue_plugin.model.operations import (
     Start,
     Stop,
 )
-from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.states import ENDED_STATES, State
 from mcp_queue_plugin.store.protocol import Capabilities, JobStore
 from mcp_queue_plugin.workers.protocol import Setup
@@ -147,10 +146,11 @@ class Engine:
         retry = Retry(job_id=job_id, limits=self._limits_of(job), owner=owner)
         self._change(retry, job_id, self._telling_when_to_return(job, reply))
 
-    def answer(self, job_id: str, key: str, answer: GivenAnswer, *, owner: str | None = None, reply: Reply) -> None:
+    def answer(self, operation: AnswerQuestion, *, reply: Reply) -> None:
         """Answer an open question of a job; the first answer stands, a later one changes nothing."""
-        operation = AnswerQuestion(job_id=job_id, key=key, answer=answer, owner=owner)
-        self._dispatcher.questions.answer(operation, lambda outcome: reply(answer_of(outcome, operation, job_id)))
+        self._dispatcher.questions.answer(
+            operation, lambda outcome: reply(answer_of(outcome, operation, operation.job_id))
+        )
 
     async def set_queue(self, name: str, *, paused: bool) -> QueueReport:
         """Pause or resume a queue, after the commit; what runs of it runs on.

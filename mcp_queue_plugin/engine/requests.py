@@ -15,7 +15,7 @@ from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Reply
 from mcp_queue_plugin.errors import EngineNotRunning, InvalidParameters, ProtocolViolation, QueueError
 from mcp_queue_plugin.model.job import ErrorInfo
-from mcp_queue_plugin.model.operations import Ending
+from mcp_queue_plugin.model.operations import AnswerQuestion, Ending
 from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.workers.protocol import Frame, decode
 
@@ -128,8 +128,14 @@ class Requests:
     def answer_question(self, frame: Frame) -> None:
         """ANSWER."""
         request = decode(frame.header, border.AnswerRequest)
-        answer = GivenAnswer(request.action, frame.payload)
-        self.engine.answer(request.job_id, request.key, answer, owner=request.owner, reply=self._reply_to(request))
+        operation = AnswerQuestion(
+            job_id=request.job_id,
+            key=request.key,
+            answer=GivenAnswer(request.action, frame.payload),
+            schema=request.schema,
+            owner=request.owner,
+        )
+        self.engine.answer(operation, reply=self._reply_to(request))
 
     def stop(self, frame: Frame) -> None:
         """STOP."""

@@ -158,11 +158,16 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer an open question of a job; the first answer stands, and a later one changes nothing."""
+    """Answer an open question of a job; the first answer stands, and a later one changes nothing.
+
+    ``schema`` is the one that an accepted value was checked against; a question that has another one, because it was
+    asked again meanwhile, is not answered by it.
+    """
 
     job_id: str
     key: str
     answer: GivenAnswer
+    schema: str | None = None
     owner: str | None = None
 
 
@@ -199,25 +204,10 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-Operation = (
-    Add
-    | Adopt
-    | Start
-    | Claim
-    | Report
-    | Ask
-    | Finish
-    | Stop
-    | Delete
-    | Retry
-    | AnswerQuestion
-    | Due
-    | SetQueue
-    | Sweep
-)
 ByToken = Claim | Report | Finish
 ById = Start | Stop | Delete
 OnMany = Due | SetQueue | Sweep
+Operation = Add | Adopt | ByToken | ById | Retry | Ask | AnswerQuestion | OnMany
 
 
 class Refusal(StrEnum):

@@ -11,7 +11,7 @@ import msgspec
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.answer_schemas import check_schema
 from mcp_queue_plugin.model.job import Job, Question, is_job_id
-from mcp_queue_plugin.model.states import ENDED_STATES, State
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.model.text import storable
 from mcp_queue_plugin.words import shown
 
@@ -82,11 +82,15 @@ def ask(job: Job, question: Question) -> Job | None:
     return _replace(job, state=State.INPUT_REQUIRED, questions=(*others, question))
 
 
-def answer(job: Job, key: str) -> Job | None:
-    """What the answer to an open question does to its job; None if no such question is open."""
-    left = tuple(question for question in job.questions if question.key != key)
-    if job.state in ENDED_STATES or len(left) == len(job.questions):
+def answer(job: Job, key: str, given: GivenAnswer, schema: str | None) -> Job | None:
+    """What the answer to an open question does to its job; None if no such question is open.
+
+    A value that was checked against another ``schema`` than the question's is no answer to it.
+    """
+    asked = next((question for question in job.questions if question.key == key), None)
+    if asked is None or (given.action is AnswerAction.ACCEPT and schema != asked.schema):
         return None
+    left = tuple(question for question in job.questions if question is not asked)
     waits = job.state is State.INPUT_REQUIRED and not any(question.attempt == job.attempt for question in left)
     return _replace(job, state=State.WORKING if waits else job.state, questions=left, has_answers=True)
 

@@ -248,7 +248,7 @@ class Steps:
             return Refused(Refusal.NOT_FOUND)
         if (first := self._answer_to(job, operation.key)) is not None:
             return Applied(job, changed=False, before=job.state, answer=first)
-        answered = questions.answer(job, operation.key)
+        answered = questions.answer(job, operation.key, operation.answer, operation.schema)
         if answered is None:
             return Refused(Refusal.QUESTION_NOT_FOUND, job)
         self._records.put_answer(job, operation.key, operation.answer)
