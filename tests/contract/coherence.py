@@ -20,5 +20,12 @@ def assert_coherent(job: Job) -> None:
     assert not job.delete_requested or state in (State.STOPPING, State.STOPPED, State.DELETED)
     assert job.progress == 100 or state is not State.COMPLETED
     assert 0 <= job.progress <= 100
+    open_keys = [question.key for question in job.questions]
+    assert len(set(open_keys)) == len(open_keys)
+    asked_now = any(question.attempt == job.attempt for question in job.questions)
+    assert asked_now or state is not State.INPUT_REQUIRED
+    assert not asked_now or state in (State.INPUT_REQUIRED, State.QUEUED, State.SCHEDULED)
+    assert not job.questions or state not in ENDED_STATES | {State.CREATED, State.STOPPING}
+    assert all(question.attempt <= job.attempt for question in job.questions)
     assert job.retries <= job.options.max_retries
     assert job.crashes <= job.options.max_crashes

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from mcp_queue_plugin.allowed import Overflow
 from mcp_queue_plugin.model.admission import LimitRules, limits_of
-from mcp_queue_plugin.model.job import ErrorInfo, Idempotency, Submission, Token
+from mcp_queue_plugin.model.job import ErrorInfo, Idempotency, Question, Submission, Token
 from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
     Adopt,
+    AnswerQuestion,
     Changes,
     Delete,
     Due,
@@ -26,6 +27,7 @@ from mcp_queue_plugin.model.operations import (
 )
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queries import JobQuery, LogQuery
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer
 from mcp_queue_plugin.model.queues import QueueRule
 from mcp_queue_plugin.model.states import Status
 from tests.contract.samples import submission
@@ -80,6 +82,15 @@ def _limited_add(handed_in: Submission, params: bytes, start: bool, rules: Limit
     return Add(submission=handed_in, params=params, start=start, limits=limits_of(handed_in, rules, queue))
 
 
+keys = st.sampled_from(["first", "second", "dritte ✓"])
+schemas = st.sampled_from([None, None, None, '{"type":"integer"}'])
+questions = st.builds(Question, key=keys, prompt=texts, schema=schemas, attempt=st.just(99))
+given_answers = st.builds(GivenAnswer, st.just(AnswerAction.ACCEPT), documents) | st.builds(
+    GivenAnswer, st.sampled_from([AnswerAction.DECLINE, AnswerAction.CANCEL])
+)
+answers = st.builds(
+    AnswerQuestion, job_id=ids, key=keys, answer=given_answers, schema=schemas, owner=st.sampled_from(OWNERS)
+)
 unlimited_adds = st.builds(Add, submission=submissions, params=documents, start=st.booleans())
 limited_adds = st.builds(
     _limited_add, submissions, documents, st.sampled_from([True, True, False]), limit_rules, queue_rules
@@ -93,6 +104,7 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(Stop, ids, texts),
     st.builds(Delete, ids, texts, st.none() | st.integers(1, 3)),
     st.builds(Retry, job_id=ids),
+    answers,
     st.builds(Due, st.integers(0, 3), st.booleans()),
     st.builds(SetQueue, queues, st.booleans()),
 )

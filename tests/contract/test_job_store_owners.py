@@ -6,16 +6,23 @@ from collections.abc import Callable
 
 import pytest
 
-from mcp_queue_plugin.model.operations import Delete, Operation, Refusal, Retry, Start, Stop
+from mcp_queue_plugin.model.job import Question
+from mcp_queue_plugin.model.operations import AnswerQuestion, Ask, Delete, Operation, Refusal, Retry, Start, Stop
 from mcp_queue_plugin.model.queries import JobQuery
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 from tests.contract.samples import add, applied, claim, everything, finish, refused
+
+DECLINED = GivenAnswer(AnswerAction.DECLINE)
 
 NAMED: dict[str, Callable[[str | None], Operation]] = {
     "start": lambda owner: Start("job", owner),
     "stop": lambda owner: Stop("job", owner=owner),
     "delete": lambda owner: Delete("job", owner=owner),
+    "answer": lambda owner: AnswerQuestion(
+        job_id="job", key="k", answer=GivenAnswer(AnswerAction.DECLINE), owner=owner
+    ),
     "retry": lambda owner: Retry(job_id="job", owner=owner),
 }
 
@@ -23,6 +30,9 @@ NAMED: dict[str, Callable[[str | None], Operation]] = {
 async def prepared(store: JobStore, verb: str) -> None:
     """A job of alice's in a state that ``verb`` changes."""
     await applied(store, add("job", owner="alice", start=verb != "start"))
+    if verb == "answer":
+        (job,) = await claim(store)
+        await applied(store, Ask(token=job.token, question=Question(key="k", prompt="?", attempt=1)))
     if verb == "retry":
         await applied(store, Stop("job"))
 

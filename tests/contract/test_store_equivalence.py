@@ -25,11 +25,13 @@ from hypothesis.stateful import (
 )
 
 from mcp_queue_plugin.model.admission import Limit, is_in
-from mcp_queue_plugin.model.job import Job, Token
+from mcp_queue_plugin.model.job import Job, Question, Token
 from mcp_queue_plugin.model.log_pieces import LogPiece
 from mcp_queue_plugin.model.operations import (
     Add,
+    AnswerQuestion,
     Applied,
+    Ask,
     Changes,
     Claim,
     Delete,
@@ -129,10 +131,17 @@ class Equivalence(RuleBasedStateMachine):
             self.reach("scheduled for a retry")
         if isinstance(operation, Retry):
             self.reach("retried")
+        self.take_note_of_question(operation, outcome)
         for gone in outcome.evicted:
             self.reach(f"evicted: {gone.before}")
             assert gone.job.owner == job.owner, "nobody goes for another owner"
             assert gone.job.uid != job.uid
+
+    def take_note_of_question(self, operation: Operation, outcome: Applied) -> None:
+        if isinstance(operation, Ask | AnswerQuestion):
+            self.reach(f"{type(operation).__name__}: {outcome.before} to {outcome.job.state}")
+        if isinstance(operation, Ask) and outcome.answer is not None:
+            self.reach(f"asked again in attempt {min(outcome.job.attempt, 2)}")
 
     def check_limits(self, operation: Operation, outcome: Outcome) -> None:
         if isinstance(operation, Add) and isinstance(outcome, Applied) and outcome.before is not None:
@@ -207,6 +216,20 @@ class Equivalence(RuleBasedStateMachine):
         self.look_into_log(token.uid, LogQuery())
 
     @precondition(lambda self: self.in_states(RUNNING_STATES))
+    @rule(choice=choices, question=strategies.questions, changes=strategies.changes)
+    def ask(self, choice: int, question: Question, changes: Changes) -> None:
+        job = self.one_of(choice, RUNNING_STATES)
+        asked = msgspec.structs.replace(question, attempt=job.attempt)
+        self.apply([Ask(token=job.token, question=asked, changes=changes)])
+
+    @precondition(lambda self: self.in_states(State))
+    @rule(choice=choices, of_one_that_asks=st.sampled_from([True, True, False]), answer=strategies.answers)
+    def answer(self, choice: int, of_one_that_asks: bool, answer: AnswerQuestion) -> None:
+        asking = [job for job in self.content.jobs if job.questions] if of_one_that_asks else []
+        job = asking[choice % len(asking)] if asking else self.one_of(choice, State)
+        self.apply([msgspec.structs.replace(answer, job_id=job.job_id, owner=None)])
+
+    @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(both=st.lists(choices, min_size=1, max_size=2), end=strategies.finishes)
     def finish(self, both: list[int], end: Finish) -> None:
         tokens = [self.one_of(choice, RUNNING_STATES).token for choice in both]
@@ -225,7 +248,9 @@ class Equivalence(RuleBasedStateMachine):
         """With the token of another attempt, or of a job that does not run."""
         job = self.one_of(choice, State)
         token = Token(uid=job.uid, attempt=job.attempt + attempts)
-        self.apply([Claim(token), Report(token=token, changes=end.changes), msgspec.structs.replace(end, token=token)])
+        question = Question(key="first", prompt="late", attempt=token.attempt)
+        reports = [Report(token=token, changes=end.changes), Ask(token=token, question=question)]
+        self.apply([Claim(token), *reports, msgspec.structs.replace(end, token=token)])
 
     def one_of(self, choice: int, states: Iterable[State]) -> Job:
         """A job in one of ``states``."""
@@ -359,6 +384,14 @@ WORTH_A_TEST = (
     "a delay began again",
     "time went back",
     "log lines dropped",
+    "Ask: working to input_required",
+    "Ask: input_required to input_required",
+    "AnswerQuestion: input_required to working",
+    "AnswerQuestion: input_required to input_required",
+    "AnswerQuestion: queued to queued",
+    "AnswerQuestion: scheduled to scheduled",
+    "AnswerQuestion refused: question_not_found",
+    "asked again in attempt 2",
 )
 
 
