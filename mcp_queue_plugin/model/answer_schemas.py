@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.text import storable
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 MESSAGE_MAX_LENGTH = 500
 
@@ -22,13 +25,15 @@ def check_schema(schema: dict[str, Any]) -> None:
         InvalidParameters: it is none; the message says what is wrong, and where.
     """
     from jsonschema import SchemaError
-    from jsonschema.validators import Draft202012Validator, validator_for
 
     try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
-    except (SchemaError, RecursionError) as error:
-        where = _place("schema", error.absolute_path) if isinstance(error, SchemaError) else "schema"
-        raise _refusal(where, "schema", f"is not a JSON Schema: {_words(error)}") from error
+        _kind_of(schema).check_schema(schema)
+    except SchemaError as error:
+        raise _refusal(
+            _place("schema", error.absolute_path), "schema", f"is not a JSON Schema: {_words(error)}"
+        ) from error
+    except _FAILURES as error:
+        raise _refusal("schema", "schema", f"is not a JSON Schema: {_words(error)}") from error
 
 
 def check_answer(schema: dict[str, Any], value: Any) -> None:
@@ -38,18 +43,28 @@ def check_answer(schema: dict[str, Any], value: Any) -> None:
         InvalidParameters: it is not; the message says what is wrong, and where.
     """
     from jsonschema.exceptions import ValidationError, best_match
-    from jsonschema.validators import Draft202012Validator, validator_for
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    kind = validator_for(schema, default=Draft202012Validator)
+    # A worker has checked it; but what a worker says is not trusted.
+    check_schema(schema)
     try:
-        error = best_match(kind(schema, registry=Registry()).iter_errors(value))
-    except (Unresolvable, RecursionError, re.error) as failure:
+        error = best_match(_kind_of(schema)(schema, registry=Registry()).iter_errors(value))
+    except (Unresolvable, *_FAILURES) as failure:
         raise _refusal("value", "schema", f"cannot be checked by the question's schema: {_words(failure)}") from failure
     if isinstance(error, ValidationError):
         place = _place("value", error.absolute_path)
         raise _refusal(place, "value", f"is not what the question asks for: {_words(error)}")
+
+
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, re.error)
+"""What an odd schema makes the validator raise, where it is not refused in so many words."""
+
+
+def _kind_of(schema: dict[str, Any]) -> type[Validator]:
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    return validator_for(schema, default=Draft202012Validator)
 
 
 def _place(name: str, path: Sequence[Any]) -> str:

@@ -57,6 +57,15 @@ def new_question(key: object, prompt: object, schema: object, attempt: int) -> Q
     )
 
 
+def told_question(key: str, prompt: str, schema: str | None, attempt: int) -> Question | None:
+    """The question that a worker tells, which has checked it; None if it cannot have."""
+    try:
+        is_schema = schema is None or isinstance(json.loads(schema), dict)
+    except (ValueError, RecursionError):
+        is_schema = False
+    return Question(key=key, prompt=prompt, schema=schema, attempt=attempt) if is_key(key) and is_schema else None
+
+
 def is_key(value: object) -> bool:
     """Whether ``value`` can be the key of a question: what can be the id of a job."""
     return is_job_id(value)

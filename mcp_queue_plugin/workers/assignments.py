@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from mcp_queue_plugin.model.job import Question, Token
+from mcp_queue_plugin.errors import ProtocolViolation
+from mcp_queue_plugin.model.job import Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
-from mcp_queue_plugin.model.questions import GivenAnswer
+from mcp_queue_plugin.model.questions import GivenAnswer, told_question
+from mcp_queue_plugin.words import SHOWN_MAX_LENGTH
 from mcp_queue_plugin.workers.attempts import Attempts, Given
 from mcp_queue_plugin.workers.handle import ProcessHandle
 from mcp_queue_plugin.workers.lettinggo import LettingGo
@@ -172,8 +174,10 @@ class Assignments:
     def on_asked(self, asked: Asked) -> None:
         """Tell what an attempt asks."""
         token = asked.token
+        question = told_question(asked.key, asked.prompt, asked.schema, token.attempt)
+        if question is None:
+            raise ProtocolViolation(f"a worker asked what is no question: {asked.key[:SHOWN_MAX_LENGTH]!r}")
         if token == self.token:
-            question = Question(key=asked.key, prompt=asked.prompt, schema=asked.schema, attempt=token.attempt)
             self._owner.worker_asked(token, question)
 
     def on_chunk(self, chunk: LogChunk) -> None:

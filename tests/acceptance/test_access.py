@@ -25,6 +25,7 @@ VERBS: dict[str, Ask] = {
     "start": lambda client, job_id: client.rpc("queue_start_job", {"job_id": job_id}),
     "stop": lambda client, job_id: client.rpc("queue_stop_job", {"job_id": job_id}),
     "delete": lambda client, job_id: client.rpc("queue_delete_job", {"job_id": job_id}),
+    "answer": lambda client, job_id: client.rpc("queue_answer_job", {"job_id": job_id, "key": "first", "value": 1}),
     "retry": lambda client, job_id: client.rpc("queue_retry_job", {"job_id": job_id}),
     "snapshot": lambda client, job_id: client.rpc("job_status_get", {"job_id": job_id}),
     "snapshot wait": lambda client, job_id: client.rpc("job_status_wait", {"job_id": job_id, "timeout_seconds": 0.1}),

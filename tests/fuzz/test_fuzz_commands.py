@@ -28,7 +28,7 @@ WAITS: tuple[Any, ...] = (0, 0.01, -1, 56, 1e308, "1", True, [])
 USUAL: dict[str, st.SearchStrategy[Any]] = {
     "job_id": st.sampled_from(["a", "b", "c"]),
     "job_type": st.sampled_from(["command_execution", "double", "os.system"]),
-    "command": st.sampled_from(["add_numbers", "raise_error", "queue_health", "os.system"]),
+    "command": st.sampled_from(["add_numbers", "raise_error", "ask", "queue_health", "os.system"]),
     "params": st.fixed_dictionaries(
         {"command": st.just("add_numbers"), "params": st.fixed_dictionaries({"a": numbers, "b": numbers})}
     ),
@@ -37,6 +37,9 @@ USUAL: dict[str, st.SearchStrategy[Any]] = {
     "order": st.sampled_from(["newest", "oldest"]),
     "stream": st.sampled_from(["stdout", "stderr"]),
     "run_at": st.sampled_from(["2030-01-01T00:00:00Z", "soon"]),
+    "key": st.sampled_from(["first", "second"]),
+    "value": st.sampled_from([1, "yes", {"a": [None]}]),
+    "action": st.sampled_from(["accept", "decline", "cancel"]),
     "start": st.booleans(),
     "tail": st.booleans(),
     "limit": st.integers(1, 5),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.errors import ProtocolViolation
-from mcp_queue_plugin.model.job import ErrorInfo, Token
+from mcp_queue_plugin.model.job import ErrorInfo, Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending, EndingKind
 from mcp_queue_plugin.workers.process import Worker
 from mcp_queue_plugin.workers.protocol import (
+    Asked,
     Broken,
     FrameReader,
     Kind,
@@ -54,10 +56,18 @@ results = st.builds(
     has_result=st.booleans(),
     took_seconds=st.floats(allow_nan=False, allow_infinity=False),
 )
+questions = st.builds(
+    Asked,
+    token=tokens,
+    key=words,
+    prompt=words | st.just("p" * 5_000),
+    schema=st.sampled_from([None, "{}", '{"type":"integer"}', "[]", "{", "null"]) | words,
+)
 payloads = st.binary(max_size=40)
 frames = (
     st.builds(lambda header, payload: encode(Kind.RESULT, header, payload), results, payloads)
     | st.builds(lambda token, said: encode(Kind.PROGRESS, Progress(token, said)), tokens, changes)
+    | st.builds(lambda asked, payload: encode(Kind.ASK, asked, payload), questions, payloads)
     | st.builds(lambda ready: encode(Kind.READY, None, msgspec.json.encode(ready)), st.builds(Ready))
     | st.builds(lambda text: encode(Kind.BROKEN, None, msgspec.json.encode(Broken(error=text, traceback=text))), words)
     | st.builds(lambda kind, header, payload: encode(kind, header, payload), st.integers(0, 255), words, payloads)
@@ -93,6 +103,10 @@ class Witness:
 
     def worker_progress(self, token: Token, changes: Changes) -> None:
         assert token == TOKEN
+
+    def worker_asked(self, token: Token, question: Question) -> None:
+        assert token == TOKEN
+        assert question.schema is None or isinstance(json.loads(question.schema), dict)
 
     def worker_log(self, token: Token, chunk: LogChunk) -> None:
         assert token == TOKEN

@@ -9,7 +9,7 @@ from typing import Any
 
 HOST = "127.0.0.1"
 APP = "tests.acceptance.app"
-MODULES = (f"{APP}.commands", f"{APP}.failing", f"{APP}.jobs", f"{APP}.tasks")
+MODULES = (f"{APP}.commands", f"{APP}.asking", f"{APP}.failing", f"{APP}.jobs", f"{APP}.tasks")
 
 
 def free_port() -> int:

@@ -64,6 +64,7 @@ CALLS: dict[str, dict[str, Any]] = {
     **{name: {} for name in QUEUE_COMMANDS},
     **{name: {"job_id": "1"} for name in JOB_COMMANDS},
     **{name: {"queue": "default"} for name in QUEUE_COMMANDS_OF_ONE},
+    "queue_answer_job": {"job_id": "1", "key": "first", "value": 1},
     "queue_add_job": {"job_type": "command_execution", "job_id": "1", "params": {"command": "echo", "params": {}}},
     "sample_echo": {"value": "x"},
 }

@@ -69,6 +69,16 @@ async def test_an_id_that_no_job_can_have_is_refused_too(name: str) -> None:
         ("queue_get_job_logs", {"job_id": "x", "stream": "stdin"}, "stream"),
         ("queue_get_job_logs", {"job_id": "x", "limit": 1001}, "limit"),
         ("queue_get_job_logs", {"job_id": "x", "cursor": "two"}, "cursor"),
+        ("queue_answer_job", {"job_id": "x", "value": 1}, "key"),
+        ("queue_answer_job", {"job_id": "x", "key": "k" * 201, "value": 1}, "key"),
+        ("queue_answer_job", {"job_id": "x", "key": "first"}, "value"),
+        ("queue_answer_job", {"job_id": "x", "key": "first", "value": 1, "action": "cancel"}, "value"),
+        ("queue_answer_job", {"job_id": "x", "key": "first", "action": "yes"}, "action"),
+        (
+            "queue_answer_job",
+            {"job_id": "x", "key": "first", "value": {"deep": [[[]]] * 9, "x": float("nan")}},
+            "value",
+        ),
         ("queue_list_jobs", {"cursor": "-1"}, "cursor"),
         ("queue_list_jobs", {"cursor": "9" * 30}, "cursor"),
         ("queue_list_jobs", {"status_filter": "lost"}, "status_filter"),
@@ -140,6 +150,7 @@ async def test_without_a_queue_every_command_says_why(name: str) -> None:
         "queue_health": {},
         "queue_pause": {"queue": "default"},
         "queue_resume": {"queue": "default"},
+        "queue_answer_job": {"job_id": "x", "key": "first", "value": 1},
     }
     for manager, domain_code in ((None, "QUEUE_DISABLED"), (QueueManagerIntegration(), "ENGINE_UNAVAILABLE")):
         server.set_global_manager(manager)

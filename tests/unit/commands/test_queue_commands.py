@@ -17,13 +17,20 @@ from tests.unit.commands.asking import add, ask, ended, refused, running
 
 RECORD_KEYS = {
     "job_id", "job_type", "command", "queue", "status", "phase", "version", "progress", "description", "step",
-    "reason", "error", "error_info", "attempt", "created_at", "started_at", "completed_at", "poll_after_seconds",
-    "has_result", "has_error", "result", "job_success", "command_execution", "command_name", "command_success",
+    "reason", "error", "error_info", "questions", "attempt", "created_at", "started_at", "completed_at",
+    "poll_after_seconds", "has_result", "has_error", "result", "job_success", "command_execution", "command_name", "command_success",
     "inner_success", "completed_with_error", "native_completed_with_error",
 }  # fmt: skip
 
 
-OWN_COMMANDS = {"queue_wait_job", "queue_get_job_result", "queue_retry_job", "queue_pause", "queue_resume"}
+OWN_COMMANDS = {
+    "queue_wait_job",
+    "queue_get_job_result",
+    "queue_retry_job",
+    "queue_answer_job",
+    "queue_pause",
+    "queue_resume",
+}
 
 
 def test_the_catalog_holds_the_adapters_eight_names_and_our_own() -> None:
@@ -37,7 +44,8 @@ def test_schemas_are_closed_and_described(name: str) -> None:
     assert (schema["type"], schema["additionalProperties"]) == ("object", False)
     assert set(schema["required"]) <= set(schema["properties"])
     for field, declared in schema["properties"].items():
-        assert declared["type"] in {"string", "integer", "number", "boolean", "object"}, field
+        if field != "value":
+            assert declared["type"] in {"string", "integer", "number", "boolean", "object"}, field
         assert declared["description"], field
         assert declared.get("minimum", 0) <= declared.get("maximum", 1 << 60)
         assert len(declared.get("enum", ["any"])) == len(set(declared.get("enum", ["any"])))
