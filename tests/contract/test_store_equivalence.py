@@ -249,7 +249,7 @@ class Equivalence(RuleBasedStateMachine):
         job = self.one_of(choice, State)
         token = Token(uid=job.uid, attempt=job.attempt + attempts)
         question = Question(key="first", prompt="late", attempt=token.attempt)
-        reports = [Report(token=token, changes=end.changes), Ask(token=token, question=question)]
+        reports: list[Operation] = [Report(token=token, changes=end.changes), Ask(token=token, question=question)]
         self.apply([Claim(token), *reports, msgspec.structs.replace(end, token=token)])
 
     def one_of(self, choice: int, states: Iterable[State]) -> Job:

@@ -10,8 +10,9 @@ from mcp_queue_plugin.adapter.jobs import CommandExecutionJob, JobReturn, JobRun
 from mcp_queue_plugin.context import JobContext, enter_job
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.course import Course
-from mcp_queue_plugin.model.job import ErrorInfo
+from mcp_queue_plugin.model.job import ErrorInfo, Question
 from mcp_queue_plugin.model.operations import Changes, EndingKind
+from mcp_queue_plugin.model.questions import GivenAnswer
 from tests.unit.adapter.sample_jobs import AdapterJob, ClumsyJob, HookedJob
 
 
@@ -32,6 +33,12 @@ class Reports:
     def stop_requested(self) -> bool:
         self.stop_after -= 1
         return self.stop_after < 0
+
+    def ask(self, question: Question) -> GivenAnswer:
+        raise NotImplementedError
+
+    async def ask_async(self, question: Question) -> GivenAnswer:
+        raise NotImplementedError
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tests.unit.commands.asking import add, ask, ended, refused, running
 RECORD_KEYS = {
     "job_id", "job_type", "command", "queue", "status", "phase", "version", "progress", "description", "step",
     "reason", "error", "error_info", "questions", "attempt", "created_at", "started_at", "completed_at",
-    "poll_after_seconds", "has_result", "has_error", "result", "job_success", "command_execution", "command_name", "command_success",
-    "inner_success", "completed_with_error", "native_completed_with_error",
+    "poll_after_seconds", "has_result", "has_error", "result", "job_success", "command_execution", "command_name",
+    "command_success", "inner_success", "completed_with_error", "native_completed_with_error",
 }  # fmt: skip
 
 

@@ -124,7 +124,7 @@ async def ask_in_a_thread_and_note_the_end(path: str) -> None:
 def ask_despite_a_stop(_: None) -> str:
     """Swallow the stop, and ask again."""
     job = current_job()
-    for _ in range(3):
+    for _again in range(3):
         try:
             job.ask("first", "1?")
         except Exception as error:  # noqa: BLE001 (what careless code does)

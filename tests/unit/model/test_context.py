@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from mcp_queue_plugin.context import JobContext, current_job, enter_job
-from mcp_queue_plugin.errors import InvalidParameters, NotInJob
+from mcp_queue_plugin.errors import InvalidParameters, NotInJob, QuestionDeclined
 from mcp_queue_plugin.model.course import Course
+from mcp_queue_plugin.model.job import Question
 from mcp_queue_plugin.model.operations import Changes
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer
 from mcp_queue_plugin.words import shown
 
 
@@ -21,6 +23,8 @@ class Reports:
 
     def __init__(self) -> None:
         self.changes: list[Changes] = []
+        self.asked: list[Question] = []
+        self.answers: list[GivenAnswer] = []
 
     def report(self, changes: Changes) -> None:
         self.changes.append(changes)
@@ -30,6 +34,13 @@ class Reports:
 
     def stop_requested(self) -> bool:
         return len(self.changes) > 1
+
+    def ask(self, question: Question) -> GivenAnswer:
+        self.asked.append(question)
+        return self.answers.pop(0)
+
+    async def ask_async(self, question: Question) -> GivenAnswer:
+        return self.ask(question)
 
 
 @pytest.fixture
@@ -82,6 +93,23 @@ def test_a_job_knows_itself_and_whether_it_is_to_stop(reports: Reports) -> None:
     job.set_progress(1)
     job.set_progress(2)
     assert job.should_stop()
+
+
+async def test_an_answer_is_its_value(reports: Reports) -> None:
+    reports.answers = [GivenAnswer(AnswerAction.ACCEPT, b'{"a":[1,null]}'), GivenAnswer(AnswerAction.ACCEPT, b"null")]
+    assert current_job().ask("k", "Which?", {"type": "object"}) == {"a": [1, None]}
+    assert await current_job().ask_async("l", "And?") is None
+    first = Question(key="k", prompt="Which?", schema='{"type":"object"}', attempt=3)
+    assert reports.asked == [first, Question(key="l", prompt="And?", attempt=3)]
+
+
+@pytest.mark.parametrize("action", [AnswerAction.DECLINE, AnswerAction.CANCEL])
+def test_a_question_that_is_declined_has_no_value(reports: Reports, action: AnswerAction) -> None:
+    reports.answers = [GivenAnswer(action)]
+    with pytest.raises(QuestionDeclined, match="'k'") as declined:
+        current_job().ask("k", "Which?")
+    assert (declined.value.key, declined.value.action) == ("k", action.value)
+    assert declined.value.details() == {"domain_code": "QUESTION_DECLINED", "key": "k", "action": action.value}
 
 
 def test_a_line_of_the_log(reports: Reports, capsys: pytest.CaptureFixture[str]) -> None:

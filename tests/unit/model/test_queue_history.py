@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mcp_queue_plugin.model import decide
-from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Job
+from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Job, Question
 from mcp_queue_plugin.model.operations import Ending, EndingKind, Finish
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queue_history import after_attempt, after_interruption
@@ -49,6 +51,13 @@ def test_the_average_begins_at_a_minute_and_leans_towards_the_newest() -> None:
     for expected in (50.0, 42.0, 35.6):
         state = noted(EndingKind.COMPLETED, state=state)
         assert state.average_seconds == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"has_answers": True}, {"questions": (Question(key="k", prompt="?", attempt=1),)}], ids=str
+)
+def test_what_has_waited_for_answers_tells_no_duration(asked: dict[str, Any]) -> None:
+    assert noted(EndingKind.COMPLETED, running(**asked)).average_seconds == STATE.average_seconds
 
 
 @pytest.mark.parametrize("ending", [EndingKind.COMPLETED, EndingKind.FAILED, RETURNED_ERROR], ids=str)

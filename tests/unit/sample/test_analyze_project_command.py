@@ -14,7 +14,9 @@ from mcp_proxy_adapter.core.errors import InvalidParamsError, ValidationError
 from commands.analyze_project_command import AnalyzeProjectCommand
 from mcp_queue_plugin.context import JobContext, enter_job
 from mcp_queue_plugin.model.course import Course
+from mcp_queue_plugin.model.job import Question
 from mcp_queue_plugin.model.operations import Changes
+from mcp_queue_plugin.model.questions import GivenAnswer
 
 
 class Witness:
@@ -32,6 +34,12 @@ class Witness:
 
     def stop_requested(self) -> bool:
         return self._stop_after is not None and len(self.changes) >= self._stop_after
+
+    def ask(self, question: Question) -> GivenAnswer:
+        raise NotImplementedError
+
+    async def ask_async(self, question: Question) -> GivenAnswer:
+        raise NotImplementedError
 
 
 @pytest.fixture

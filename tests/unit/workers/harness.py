@@ -15,7 +15,7 @@ import psutil
 
 from mcp_queue_plugin.clock import system_clock
 from mcp_queue_plugin.errors import WorkerStartFailed
-from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.log_pieces import LogChunk
 from mcp_queue_plugin.model.operations import Changes, Ending
 from mcp_queue_plugin.model.options import JobOptions
@@ -103,6 +103,8 @@ class Harness:
         self.endings: dict[Token, Ending] = {}
         self.ended_with: dict[Token, Changes] = {}
         self.progress: dict[Token, list[Changes]] = {}
+        self.asked: list[tuple[Token, Question, int]] = []
+        """What was asked, and after how many reports."""
         self.log: dict[Token, list[LogChunk]] = {}
         self.ready: list[Ready] = []
         self.broken: list[WorkerStartFailed] = []
@@ -130,6 +132,10 @@ class Harness:
     def on_progress(self, token: Token, changes: Changes) -> None:
         assert token not in self.endings
         self.progress.setdefault(token, []).append(changes)
+
+    def on_asked(self, token: Token, question: Question) -> None:
+        assert token not in self.endings
+        self.asked.append((token, question, len(self.progress.get(token, []))))
 
     def on_log(self, token: Token, chunk: LogChunk) -> None:
         assert token not in self.endings

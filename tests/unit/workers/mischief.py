@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from mcp_queue_plugin.context import current_job
 from mcp_queue_plugin.errors import NotInJob
-from mcp_queue_plugin.workers.protocol import PREFIX, Kind
+from mcp_queue_plugin.model.job import Token
+from mcp_queue_plugin.workers.protocol import PREFIX, Asked, Kind, encode
 from tests.unit.workers.jobs import descriptors
 
 NOBODY = 65_534
@@ -130,6 +131,13 @@ def write_to_sockets(data: bytes) -> None:
         with suppress(FileNotFoundError):
             if str(Path(f"/proc/self/fd/{name}").readlink()).startswith("socket:"):
                 os.write(int(name), data)
+
+
+def ask_nonsense(_: None) -> None:
+    """Ask, past all checks, with a schema that is none."""
+    token = Token(int(current_job().job_id.removeprefix("job-")), 1)
+    write_to_sockets(encode(Kind.ASK, Asked(token, "k", "?", "[]")))
+    time.sleep(3600)
 
 
 def ignore_everything(_: None) -> None:
