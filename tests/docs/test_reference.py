@@ -61,7 +61,7 @@ def test_a_commands_parameters_are_those_of_its_schema(name: str) -> None:
         row[0].strip("`"): (row[1], row[2]) for row in table(section) if "| Parameter |" in section and len(row) == 4
     }
     assert documented == {
-        parameter: (node["type"], "yes" if parameter in schema["required"] else "no")
+        parameter: (node.get("type", "any"), "yes" if parameter in schema["required"] else "no")
         for parameter, node in schema["properties"].items()
     }
 
@@ -115,6 +115,7 @@ def test_the_errors_that_reach_a_client_are_documented() -> None:
         errors.JobNotFound,
         errors.JobAlreadyExists,
         errors.JobStateInvalid,
+        errors.QuestionNotFound,
         errors.InvalidRequest,
         errors.NotStrictJson,
         errors.TooManyWaits,
@@ -192,6 +193,7 @@ def test_the_managers_methods_are_documented() -> None:
         "open()",
         "warm_up()",
         "health()",
+        "check_document(document, field)",
         "notify_terminal(job_id)",
         "submission(job_class, job_id, params, options=None)",
     }

@@ -12,15 +12,18 @@ import pytest
 from mcp_queue_plugin.errors import StoreRefused
 from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.decide import Moment
-from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.model.job import Job, Question, Token
+from mcp_queue_plugin.model.operations import Claim, Delete, Refused, Stop, Sweep
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import rows
 from mcp_queue_plugin.store.sqlite.header import APPLICATION_ID
+from mcp_queue_plugin.store.sqlite.live import Draft, Live
 from mcp_queue_plugin.store.sqlite.queries import SQL
-from mcp_queue_plugin.store.sqlite.records import _IN_SCOPE
+from mcp_queue_plugin.store.sqlite.records import _IN_SCOPE, SqliteRecords
 from mcp_queue_plugin.store.sqlite.schema import MIGRATIONS
-from tests.contract.samples import add, applied
+from mcp_queue_plugin.store.steps import Steps
+from tests.contract.samples import add, applied, finish
 from tests.unit.store.conftest import NewStore
 
 
@@ -96,6 +99,8 @@ PLANS = [
     ("old_tombstones", "", ["jobs_deleted (deleted_at<?)"]),
     ("same_submission", "", ["idempotency_keys_of_subject (key=? AND subject=?)", "jobs USING INTEGER PRIMARY KEY"]),
     ("delete_idempotency_key", "", ["INTEGER PRIMARY KEY"]),
+    ("answer", "", ["answers_1 (uid=? AND key=?)"]),
+    ("delete_answers", "", ["answers_1 (uid=?)"]),
     ("log_begin", "", ["log_pieces_in_order (uid=? AND stream=?)"]),
     ("log_end", "", ["log_pieces_in_order (uid=? AND stream=?)"]),
     ("log_pieces_back", "", ["log_pieces_in_order (uid=? AND stream=?)"]),
@@ -173,6 +178,34 @@ async def test_an_older_store_is_migrated_and_a_newer_one_refused(new_store: New
     assert _content(path) == before
 
 
+async def test_a_job_that_asks_nothing_costs_nothing_of_questions(connection: apsw.Connection) -> None:
+    """No query of its life, from the first to the last, is about answers, and its row holds nothing of questions."""
+    statements: list[str] = []
+
+    def trace(_cursor: object, sql: str, _values: object) -> bool:
+        statements.append(sql)
+        return True
+
+    connection.exec_trace = trace
+    records = SqliteRecords(connection, Draft(Live()), now=1.0, log_bytes=1_000)
+    steps = Steps(records)
+    for operation in (
+        add("a"),
+        Claim(Token(1, 1)),
+        finish(Token(1, 1), result=b"1"),
+        Sweep(tombstones=False, age_seconds=-1.0, limit=1),
+        add("b"),
+        Stop("b"),
+        Delete("b"),
+    ):
+        outcome = steps.apply(operation)
+        assert not isinstance(outcome, Refused)
+        records.flush(always=True)
+    assert statements
+    assert not [sql for sql in statements if "answers " in sql.replace("has_answers", "")]
+    assert connection.execute("SELECT DISTINCT questions, has_answers FROM jobs").fetchall() == [(None, 0)]
+
+
 async def test_a_failed_migration_changes_nothing(new_store: NewStore) -> None:
     store = new_store()
     await store.open()
@@ -196,7 +229,8 @@ async def test_a_creation_that_was_cut_short_is_completed(new_store: NewStore, p
 
 def test_a_record_survives_its_row(connection: apsw.Connection) -> None:
     job = decide.add(add("a"), uid=1, at=Moment(1.0, 1.0, 1))
-    job = msgspec.structs.replace(job, not_before=9.5, step="s", reason="r")
+    questions = (Question(key="k", prompt="ü?", schema="{}", attempt=2), Question(key="l", prompt="", attempt=1))
+    job = msgspec.structs.replace(job, not_before=9.5, step="s", reason="r", questions=questions, has_answers=True)
     connection.execute(SQL["insert_job"], rows.encode_job(job))
     (row,) = connection.execute(SQL["job_by_uid"], (1,)).fetchall()
     assert rows.decode_job(row) == job
