@@ -135,7 +135,10 @@ def enter_job(context: JobContext | None) -> None:
 
 def _value(question: Question, answer: GivenAnswer) -> Any:
     if answer.action is not AnswerAction.ACCEPT:
-        raise QuestionDeclined(question.key, answer.action.value)
+        words = "declined" if answer.action is AnswerAction.DECLINE else "dismissed"
+        raise QuestionDeclined(
+            f"the question {question.key!r} was {words}: it has no answer", key=question.key, action=answer.action.value
+        )
     return json.loads(answer.value)
 
 

@@ -126,16 +126,19 @@ class AskBlocksLoop(QueueError):
 
 
 class QuestionDeclined(QueueError):
-    """The question was declined."""
+    """The question was declined: it has no answer."""
 
     domain_code = "QUESTION_DECLINED"
 
-    def __init__(self, key: str, action: str) -> None:
-        """Question ``key`` of this job was not answered; ``action`` is "decline" or "cancel"."""
-        self.key = key
-        self.action = action
-        words = "declined" if action == "decline" else "dismissed"
-        super().__init__(f"the question {key!r} was {words} and has no answer", key=key, action=action)
+    @property
+    def key(self) -> str:
+        """The question's key."""
+        return str(self.data.get("key", ""))
+
+    @property
+    def action(self) -> str:
+        """What was done instead of answering it: ``decline`` or ``cancel``."""
+        return str(self.data.get("action", ""))
 
 
 class JobTimeout(QueueError):

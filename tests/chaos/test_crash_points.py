@@ -15,12 +15,15 @@ import pytest
 
 from mcp_queue_plugin.crash_points import CrashPoint
 from tests.chaos.harness.plays import (
+    answer_holds,
+    answer_is_lost,
     becomes_due,
     command_goes_on,
     deletion_holds,
     deletion_is_lost,
     is_interrupted,
     is_removed,
+    question_is_asked_again,
     recovery_is_repeated,
     retry_holds,
     retry_is_lost,
@@ -83,6 +86,10 @@ CASES = (
         "the job has ended, and is not run again",
         partial(runs_again, ended_in=1, begun_in=[[1]]),
     ),
+    Case(CrashPoint.QUESTION_WRITTEN, "the job runs again, and asks", question_is_asked_again),
+    Case(CrashPoint.QUESTION_COMMITTED, "the question is open, and the job asks it anew", question_is_asked_again),
+    Case(CrashPoint.ANSWER_WRITTEN, "the question is open, and may be answered otherwise", answer_is_lost),
+    Case(CrashPoint.ANSWER_COMMITTED, "the job finds the answer when it runs again", answer_holds),
     Case(CrashPoint.STOP_WRITTEN, "the job runs again, and can be stopped", stop_is_lost),
     Case(CrashPoint.STOP_COMMITTED, "the job is stopped, and is not run again", stop_holds),
     Case(CrashPoint.DELETION_WRITTEN, "the job runs again, and can be deleted", deletion_is_lost),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+import uuid
 from typing import Any, ClassVar
 
 from mcp_proxy_adapter.commands.command_registry import registry
@@ -57,5 +59,18 @@ class AskThenHold(QueuedCommand):
         return SuccessResult(data={"answer": answer, "attempt": job.attempt})
 
 
-for command in (Ask, AskBoth, AskThenHold):
+class SignAndAsk(QueuedCommand):
+    """Sign the run in ``book``, as the commands of ``signing`` do, then ask one question."""
+
+    name = "sign_and_ask"
+    properties: ClassVar[dict[str, Any]] = {"book": {"type": "string"}}
+    required = ("book",)
+
+    async def execute(self, **params: Any) -> CommandResult:
+        job, run = current_job(), uuid.uuid4().hex
+        append(params["book"], f"{job.job_id} {job.attempt} {run} {time.monotonic()}\n")
+        return SuccessResult(data={"answer": await job.ask_async("first", "What?"), "run": run})
+
+
+for command in (Ask, AskBoth, AskThenHold, SignAndAsk):
     registry.register(command, "custom")

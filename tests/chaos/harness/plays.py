@@ -9,6 +9,7 @@ from tests.chaos.harness.scene import Scene
 LONG_SECONDS = 100.0
 MEDIUM_SECONDS = 1.0
 SHORT_SECONDS = 0.3
+ANSWER = {"job_id": "job", "key": "first", "value": "yes"}
 
 
 def submission_is_lost(scene: Scene) -> None:
@@ -70,6 +71,36 @@ def is_interrupted(scene: Scene) -> None:
     assert scene.ended("job") == ("failed", 1)
     assert scene.status("job")["error_info"]["type"] == "Interrupted"
     assert scene.runs("job") == []
+
+
+def question_is_asked_again(scene: Scene) -> None:
+    scene.add("job", "sign_and_ask")
+    scene.recover()
+    scene.wait_for_question("job")
+    assert scene.server.data("queue_answer_job", **ANSWER)["questions"] == []
+    assert scene.ended("job") == ("completed", 2)
+    assert scene.runs("job") == [1, 2]
+
+
+def answer_is_lost(scene: Scene) -> None:
+    scene.add("job", "sign_and_ask")
+    scene.wait_for_question("job")
+    scene.lose("queue_answer_job", **ANSWER)
+    scene.recover()
+    scene.wait_for_question("job")
+    scene.server.data("queue_answer_job", **{**ANSWER, "value": "another"})
+    assert scene.ended("job") == ("completed", 2)
+    assert scene.answer_of("job") == "another"
+
+
+def answer_holds(scene: Scene) -> None:
+    scene.add("job", "sign_and_ask")
+    scene.wait_for_question("job")
+    scene.lose("queue_answer_job", **ANSWER)
+    scene.recover()
+    assert scene.ended("job") == ("completed", 2)
+    assert scene.answer_of("job") == ANSWER["value"]
+    assert scene.runs("job") == [1, 2]
 
 
 def stop_is_lost(scene: Scene) -> None:

@@ -34,7 +34,10 @@ class Scene:
         self._config = write_configuration(
             folder,
             queue_manager={"max_concurrent_jobs": 1, **settings},
-            queue_plugin={"auto_import_modules": [f"{APP}.signing", f"{APP}.commands"], "workers": {"min": 1}},
+            queue_plugin={
+                "auto_import_modules": [f"{APP}.signing", f"{APP}.asking", f"{APP}.commands"],
+                "workers": {"min": 1},
+            },
         )
         self._environment: dict[str, str] = {}
         self._victim = ""
@@ -134,6 +137,14 @@ class Scene:
         record = self.server.ended(job_id)
         run = record["result"]["result"]["data"]["run"]
         return (record["attempt"], run) in {(run.attempt, run.name) for run in read_book(self._book)}
+
+    def wait_for_question(self, job_id: str) -> None:
+        """Wait until a job waits for an answer."""
+        self.server.wait(job_id, lambda record: record["phase"] == "input_required")
+
+    def answer_of(self, job_id: str) -> Any:
+        """The answer that a completed job has got."""
+        return self.server.completed(job_id)["answer"]
 
     def is_gone(self, job_id: str) -> bool:
         """Whether nobody knows this job any more."""
