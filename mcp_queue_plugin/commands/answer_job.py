@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.adapter.questions import answer_question
-from mcp_queue_plugin.commands.base import JOB_ID, QueueCommand
+from mcp_queue_plugin.commands.base import CHANGES, JOB_ID, QueueCommand
 from mcp_queue_plugin.commands.record import record
 from mcp_queue_plugin.errors import InvalidParameters
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH
@@ -37,6 +37,7 @@ class QueueAnswerJobCommand(QueueCommand):
         },
     }
     required = ("job_id", "key")
+    mcp_annotations: ClassVar[dict[str, Any]] = {**CHANGES, "idempotentHint": True}
     nullable = frozenset({"value"})
 
     async def answer(self, manager: QueueManagerIntegration, params: dict[str, Any]) -> dict[str, Any]:
