@@ -17,11 +17,11 @@ from mcp_queue_plugin.adapter.waits import WaitTerms, waiting_on
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import AccessDenied, QueueError
 from mcp_queue_plugin.mcp import answers, capabilities
+from mcp_queue_plugin.mcp.arguments import missing_arguments
 from mcp_queue_plugin.mcp.capabilities import RequestContext
 from mcp_queue_plugin.mcp.catalog import Catalog
 from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
 from mcp_queue_plugin.mcp.fitting import Fitting
-from mcp_queue_plugin.mcp.questions import missing_arguments
 from mcp_queue_plugin.mcp.task_state import TaskTerms, status_message
 from mcp_queue_plugin.model.job import Job
 

@@ -1,15 +1,13 @@
-"""Questions of jobs, and of tools, as the protocol asks them: elicitation in form mode."""
+"""Questions of jobs as the protocol asks them: elicitation in form mode, whose answers are objects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
 from typing import Any
 
-from pydantic import BaseModel
-
-from mcp_queue_plugin.adapter.bridge.tools import CommandDescription
-from mcp_queue_plugin.mcp.failures import refuse
-from mcp_queue_plugin.model.job import Job
+from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.model.job import Job, Question
+from mcp_queue_plugin.model.questions import AnswerAction
 
 ANSWER = "answer"
 """The one field of a form that asks for something which is no object."""
@@ -17,7 +15,31 @@ ANSWER = "answer"
 
 def input_requests(job: Job) -> dict[str, Any]:
     """The open questions of a job, by their keys."""
-    return {}
+    return {question.key: elicitation(question.prompt, _form(question)) for question in job.questions}
+
+
+def answer_of(question: Question, response: Any) -> tuple[AnswerAction, Any]:
+    """What a client's response to a question says, and the value that it answers, if it accepts.
+
+    Raises:
+        InvalidParameters: it is no answer of a form.
+    """
+    response = response if isinstance(response, dict) else {}
+    try:
+        action = AnswerAction(response.get("action"))
+    except ValueError:
+        actions = ", ".join(action.value for action in AnswerAction)
+        raise _no_answer(question, f"its action must be one of {actions}") from None
+    if action is not AnswerAction.ACCEPT:
+        return action, None
+    content = response.get("content")
+    if not isinstance(content, dict):
+        raise _no_answer(question, "its content must be an object")
+    if _asks_for_object(question):
+        return action, content
+    if ANSWER not in content:
+        raise _no_answer(question, f"its content must hold {ANSWER!r}")
+    return action, content[ANSWER]
 
 
 def elicitation(message: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -28,39 +50,26 @@ def elicitation(message: str, schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def missing_arguments(
-    command: CommandDescription, arguments: dict[str, Any], responses: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    """What has to be asked before a call can be served; None once there is nothing to ask.
-
-    Answers that came with the call, by the keys of the questions, join its ``arguments``.
-
-    Raises:
-        MCPError: an answer is none, or it was declined.
-    """
-    open_questions = {}
-    for key, names in command.asks_for.items():
-        missing = [name for name in names if name not in arguments]
-        if not missing:
-            continue
-        if responses is None or key not in responses:
-            open_questions[key] = elicitation(f"{command.description}: {', '.join(missing)}?", _form(command, missing))
-        else:
-            arguments.update(_accepted(key, responses[key], missing))
-    return {"resultType": "input_required", "inputRequests": open_questions} if open_questions else None
+def _form(question: Question) -> dict[str, Any]:
+    wanted = _schema(question)
+    return wanted if _asks_for_object(question) else _object_of({ANSWER: wanted})
 
 
-def _form(command: CommandDescription, names: Sequence[str]) -> dict[str, Any]:
-    properties = command.parameters.get("properties", {})
-    return {
-        "type": "object",
-        "properties": {name: properties.get(name, {"type": "string"}) for name in names},
-        "required": list(names),
-    }
+def _asks_for_object(question: Question) -> bool:
+    return _schema(question).get("type") == "object"
 
 
-def _accepted(key: str, response: Any, names: Sequence[str]) -> dict[str, Any]:
-    told = response.model_dump(by_alias=True) if isinstance(response, BaseModel) else response
-    if not isinstance(told, dict) or told.get("action") != "accept" or not isinstance(told.get("content"), dict):
-        refuse(f"the question {key!r} was not answered")
-    return {name: told["content"][name] for name in names if name in told["content"]}
+def _schema(question: Question) -> dict[str, Any]:
+    # What may be any value is asked for as a text: a form cannot show more.
+    schema: dict[str, Any] = {"type": "string"} if question.schema is None else json.loads(question.schema)
+    return schema
+
+
+def _object_of(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _no_answer(question: Question, why: str) -> InvalidParameters:
+    return InvalidParameters(
+        f"the response to {question.key!r} is no answer: {why}", field="inputResponses", key=question.key
+    )

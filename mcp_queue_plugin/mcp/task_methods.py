@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from mcp.server.lowlevel import Server
@@ -10,11 +11,13 @@ from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp_types import HEADER_MISMATCH, METHOD_NOT_FOUND, RequestParams
 
 from mcp_queue_plugin.adapter.enqueue import running_manager
+from mcp_queue_plugin.adapter.questions import answer_question
 from mcp_queue_plugin.engine.values import Answer
-from mcp_queue_plugin.errors import JobStateInvalid, QueueError
+from mcp_queue_plugin.errors import JobStateInvalid, QuestionNotFound, QueueError
 from mcp_queue_plugin.mcp import capabilities
 from mcp_queue_plugin.mcp.capabilities import RequestContext
 from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
+from mcp_queue_plugin.mcp.questions import answer_of
 from mcp_queue_plugin.mcp.task_state import EXTENSION, TaskTerms
 
 CANCELLED = "cancelled by its client"
@@ -54,18 +57,29 @@ class TaskMethods:
         return {**DONE, **self._terms.detailed(await _task(params.task_id), time.time())}
 
     async def update(self, ctx: RequestContext, params: UpdateParams) -> dict[str, Any]:
-        """Answer questions of a task; those that it does not ask are passed over."""
+        """Answer questions of a task; those that it does not ask are passed over.
+
+        Raises:
+            MCPError: there is no such task, or an answer is not what its question asks for; others hold already.
+        """
         _admit(ctx, params)
-        await _task(params.task_id)
+        questions = {question.key: question for question in (await _task(params.task_id)).job.questions}
+        try:
+            for key in questions.keys() & params.input_responses.keys():
+                action, value = answer_of(questions[key], params.input_responses[key])
+                # Answered by somebody else meanwhile: that answer stands.
+                with suppress(QuestionNotFound):
+                    await answer_question(running_manager(), params.task_id, key, value, action)
+        except QueueError as error:
+            raise as_mcp_error(error) from error
         return dict(DONE)
 
     async def cancel(self, ctx: RequestContext, params: TaskParams) -> dict[str, Any]:
         """Stop a task; one that has ended stays as it is. The stop is committed before the answer."""
         _admit(ctx, params)
         try:
-            await running_manager().engine.stop_job(params.task_id, reason=CANCELLED, wait_seconds=0.0)
-        except JobStateInvalid:
-            pass
+            with suppress(JobStateInvalid):
+                await running_manager().engine.stop_job(params.task_id, reason=CANCELLED, wait_seconds=0.0)
         except QueueError as error:
             raise as_mcp_error(error) from error
         return dict(DONE)
