@@ -47,3 +47,12 @@ install_project() {
     "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --editable ".$extras"
     touch "$venv/.installed" "$stamp"
 }
+
+# Install the conformance suite of MCP and the Node.js that it needs, unless that was done since their versions changed.
+install_conformance_suite() {
+    local folder=tests/conformance
+    [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] && return
+    command -v npm >/dev/null || apt_install nodejs npm
+    echo "installing the conformance suite"
+    npm ci --prefix "$folder" --loglevel=error >/dev/null
+}
