@@ -22,7 +22,7 @@ def of_envelope(envelope: Any, most_bytes: int) -> CallToolResult:
         return of_error(envelope.get("error"), most_bytes)
     data = envelope.get("data", {key: value for key, value in envelope.items() if key != "success"})
     message = envelope.get("message")
-    if not data and isinstance(message, str):
+    if isinstance(message, str) and data in (None, {}, {"message": message}):
         return CallToolResult(content=[_text(message, most_bytes)], structured_content={"message": message})
     return of_data(data if isinstance(data, dict) else {"result": data}, most_bytes)
 

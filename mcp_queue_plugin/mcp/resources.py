@@ -104,7 +104,8 @@ def parsed(uri: str) -> tuple[str, str]:
     """
     name, _, part = uri.removeprefix(SCHEME).partition("/")
     if not uri.startswith(SCHEME) or not name or part not in ("", "logs", "result"):
-        refuse(f"there is no resource {uri!r}: they are {SCHEME}JOB_ID, {SCHEME}JOB_ID/logs, {SCHEME}JOB_ID/result")
+        said = f"there is no resource {uri!r}: they are {SCHEME}JOB_ID, {SCHEME}JOB_ID/logs, {SCHEME}JOB_ID/result"
+        refuse(said, data={"uri": uri})
     return unquote(name), part
 
 
