@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 from mcp_proxy_adapter.commands.base import Command
@@ -128,6 +129,18 @@ class ReadRegion(Call):
         return {"type": "object", "properties": {"region": region}, "required": ["region"]}
 
 
+class AddTool(Call):
+    """Register one more command, of which the clients that listen are to hear."""
+
+    name = "test_trigger_tool_change"
+    descr = "Add a tool."
+
+    async def execute(self, **_: Any) -> CommandResult:
+        name = f"test_added_{uuid.uuid4().hex}"
+        registry.register(type("Added", (Call,), {"name": name, "descr": "Answer at once."}), "custom")
+        return SuccessResult(message=f"{name} was added")
+
+
 TOOLS = (
     Greet,
     SimpleText,
@@ -137,6 +150,7 @@ TOOLS = (
     RequireSampling,
     KeepSchema,
     ReadRegion,
+    AddTool,
 )
 
 for tool in TOOLS:

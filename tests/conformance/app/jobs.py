@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from typing import Any, ClassVar
 
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
 
-from mcp_queue_plugin import QueueOptions, current_job
+from mcp_queue_plugin import CommandExecutionJob, QueueOptions, current_job, get_global_queue_manager
 from tests.acceptance.app.base import QueuedCommand
+from tests.conformance.app.calls import Call
 
 TASKS_EXTENSION: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
@@ -47,7 +49,7 @@ class ProtocolErrorJob(QueuedCommand):
 
     name = "protocol_error_job"
     descr = "Crash."
-    queue_options = QueueOptions(max_crashes=0)
+    queue_options = QueueOptions(max_crashes=1)
 
     async def execute(self, **_: Any) -> CommandResult:
         os._exit(7)
@@ -93,17 +95,30 @@ class GreetAsTask(QueuedCommand):
         return SuccessResult(data={"greeting": f"Hello, {params['name']}!"})
 
 
-class ReportProgress(QueuedCommand):
+class TakeSteps(QueuedCommand):
     """Report progress in three steps."""
 
-    name = "test_tool_with_progress"
-    descr = "Report progress in three steps."
+    name = "take_steps"
+    descr = "Take three steps."
 
     async def execute(self, **_: Any) -> CommandResult:
         for percent in (10, 50, 90):
             current_job().set_progress(percent)
             await asyncio.sleep(STEP_SECONDS)
         return SuccessResult(data={"steps": 3})
+
+
+class WaitForSteps(Call):
+    """Start the steps as a job and wait for it: whoever calls hears of its progress."""
+
+    name = "test_tool_with_progress"
+    descr = "Report progress in three steps."
+
+    async def execute(self, **_: Any) -> CommandResult:
+        manager = await get_global_queue_manager()
+        job = await manager.submit_job(CommandExecutionJob, f"steps-{uuid.uuid4()}", {"command": TakeSteps.name})
+        waited: CommandResult = await registry.get_command("queue_wait_job")().execute(job_id=job.job_id)
+        return waited
 
 
 async def ask(key: str, prompt: str, **fields: str) -> dict[str, Any]:
@@ -114,7 +129,7 @@ async def ask(key: str, prompt: str, **fields: str) -> dict[str, Any]:
     return answer
 
 
-TOOLS = (SlowCompute, FailingJob, ProtocolErrorJob, ConfirmDelete, MultiInput, GreetAsTask, ReportProgress)
+TOOLS = (SlowCompute, FailingJob, ProtocolErrorJob, ConfirmDelete, MultiInput, GreetAsTask, TakeSteps, WaitForSteps)
 
 for tool in TOOLS:
     registry.register(tool, "custom")
