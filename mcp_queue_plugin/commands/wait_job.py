@@ -51,18 +51,14 @@ async def _wait(engine: EngineClient, job_id: str, seconds: float) -> Answer:
         return await engine.status(job_id, wait_seconds=seconds, until="attention", with_place=True)
     until = time.monotonic() + seconds
     answer = await engine.status(job_id, with_place=True)
-    while not is_over(answer.job, "attention", 0):
+    while not (over := is_over(answer.job, "attention", 0)) and (rest := until - time.monotonic()) > 0:
         await on_change(answer.job)
         # Two steps: what lies between two changes that are told is skipped, the end is not held up.
-        paused = min(CHANGE_INTERVAL_SECONDS, until - time.monotonic())
-        known = answer.job.version
-        answer = await engine.status(job_id, wait_seconds=paused, until="attention", with_place=True)
-        if not answer.timed_out:
-            break
-        if (rest := until - time.monotonic()) <= 0:
-            break
-        answer = await engine.status(job_id, wait_seconds=rest, known_version=known, with_place=True)
-    return answer
+        known, pause = answer.job.version, min(CHANGE_INTERVAL_SECONDS, rest)
+        answer = await engine.status(job_id, wait_seconds=pause, until="attention", with_place=True)
+        if answer.timed_out and (rest := until - time.monotonic()) > 0:
+            answer = await engine.status(job_id, wait_seconds=rest, known_version=known, with_place=True)
+    return answer._replace(timed_out=not over)
 
 
 def _next(job: Job) -> str:

@@ -12,8 +12,9 @@ from mcp_queue_plugin.errors import JobNotFound, QueueError
 
 def as_mcp_error(error: QueueError) -> MCPError:
     """``error`` as the JSON-RPC error of a request. An id that is not known is a parameter that is not valid."""
-    code = INVALID_PARAMS if isinstance(error, JobNotFound) else error.code
-    return MCPError(code=code, message=error.message, data=error.details() or None)
+    if isinstance(error, JobNotFound):
+        return MCPError(code=INVALID_PARAMS, message=f"{error.message}: {error.job_id}", data=error.details())
+    return MCPError(code=error.code, message=error.message, data=error.details() or None)
 
 
 def refuse(message: str, code: int = INVALID_PARAMS, data: Any = None) -> NoReturn:

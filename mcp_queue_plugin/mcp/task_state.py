@@ -105,6 +105,8 @@ def task_status(job: Job) -> str:
 def status_message(answer: Answer) -> str:
     """In a few words where a job stands: how far it is, what it does, and how long it may yet wait."""
     job = answer.job
+    if job.state in (State.STOPPED, State.DELETED):
+        return job.reason or ""
     said = [description_text(job)]
     if job.state in PENDING_STATES:
         said.append(_waiting(answer))

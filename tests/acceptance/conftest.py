@@ -59,7 +59,7 @@ def shared_application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         tmp_path_factory.mktemp("application"),
         queue_manager={"max_concurrent_jobs": 3},
         queue_plugin={"workers": {"min": 2}, "queues": QUEUES},
-        modules=(*MODULES, f"{APP}.queueing"),
+        modules=(*MODULES, f"{APP}.queueing", f"{APP}.tooling"),
     )
     with Server(config, (sys.executable, "-m", f"{APP}.own_server")).serving() as server:
         yield server

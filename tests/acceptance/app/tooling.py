@@ -1,0 +1,118 @@
+"""Commands that show what becomes of a command as an MCP tool."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mcp_proxy_adapter.commands.base import Command
+from mcp_proxy_adapter.commands.command_registry import registry
+from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
+
+from mcp_queue_plugin import current_job
+from tests.acceptance.app.base import QueuedCommand, append, wait_for_file
+
+
+class Divide(Command):
+    """Divide one number by another in the server itself."""
+
+    name = "tool_divide"
+    descr = "Divide a by b"
+    result_class = SuccessResult
+    mcp_annotations: ClassVar[dict[str, Any]] = {"readOnlyHint": True, "title": "Division"}
+
+    @classmethod
+    def get_schema(cls) -> dict[str, Any]:
+        number = {"type": "number"}
+        return {"type": "object", "properties": {"a": number, "b": number}, "required": ["a", "b"]}
+
+    @classmethod
+    def get_result_schema(cls) -> dict[str, Any]:
+        data = {"type": "object", "properties": {"quotient": {"$ref": "#/$defs/number"}}, "required": ["quotient"]}
+        return {"type": "object", "properties": {"data": data}, "$defs": {"number": {"type": "number"}}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        if params["b"] == 0:
+            return ErrorResult(message="b must not be 0", code=-32011, details={"b": 0})
+        return SuccessResult(data={"quotient": params["a"] / params["b"]})
+
+
+class RegisterTool(Command):
+    """Register one more command, as a module that is loaded later would."""
+
+    name = "tool_register"
+    result_class = SuccessResult
+
+    @classmethod
+    def get_schema(cls) -> dict[str, Any]:
+        return {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        registry.register(type("Registered", (Divide,), {"name": params["name"]}), "custom")
+        return SuccessResult(message="registered")
+
+
+class BigResult(QueuedCommand):
+    """Return a text of so many characters of three bytes each."""
+
+    name = "tool_big_result"
+    properties: ClassVar[dict[str, Any]] = {"count": {"type": "integer"}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        return SuccessResult(data={"text": "€" * params["count"]})
+
+
+class Steps(QueuedCommand):
+    """Report the progress 10, 20, ... 50, then wait for ``gate``."""
+
+    name = "tool_steps"
+    properties: ClassVar[dict[str, Any]] = {"gate": {"type": "string"}}
+    required = ("gate",)
+
+    async def execute(self, **params: Any) -> CommandResult:
+        current_job().set_description("half way")
+        for percent in range(10, 60, 10):
+            current_job().set_progress(percent)
+        await wait_for_file(params["gate"])
+        return SuccessResult(data={"done": True})
+
+
+class SlowInServer(Command):
+    """Run in the server until ``gate`` exists, and note the end in ``path``."""
+
+    name = "tool_slow_in_server"
+    result_class = SuccessResult
+
+    @classmethod
+    def get_schema(cls) -> dict[str, Any]:
+        text = {"type": "string"}
+        return {"type": "object", "properties": {"gate": text, "path": text}, "required": ["gate", "path"]}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        await wait_for_file(params["gate"])
+        append(params["path"], "ended\n")
+        return SuccessResult(data={"ended": True})
+
+
+class TaskOnly(QueuedCommand):
+    """A command that its callers must be able to follow."""
+
+    name = "tool_task_only"
+    mcp_requires: ClassVar[dict[str, Any]] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+
+    async def execute(self, **_: Any) -> CommandResult:
+        return SuccessResult(data={"followed": True})
+
+
+class AskFirst(QueuedCommand):
+    """A command that asks its caller's user for what is missing."""
+
+    name = "tool_ask_first"
+    properties: ClassVar[dict[str, Any]] = {"city": {"type": "string", "description": "Where to go"}}
+    mcp_ask_for: ClassVar[dict[str, tuple[str, ...]]] = {"where": ("city",)}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        return SuccessResult(data={"city": params.get("city")})
+
+
+for command in (Divide, RegisterTool, BigResult, Steps, SlowInServer, TaskOnly, AskFirst):
+    registry.register(command, "custom")
