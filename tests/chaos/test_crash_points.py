@@ -86,8 +86,16 @@ CASES = (
         "the job has ended, and is not run again",
         partial(runs_again, ended_in=1, begun_in=[[1]]),
     ),
-    Case(CrashPoint.QUESTION_WRITTEN, "the job runs again, and asks", question_is_asked_again),
-    Case(CrashPoint.QUESTION_COMMITTED, "the question is open, and the job asks it anew", question_is_asked_again),
+    Case(
+        CrashPoint.QUESTION_WRITTEN,
+        "the job runs again, and asks; its claim may have been in the same commit",
+        partial(question_is_asked_again, begun_in=[[1, 1], [1, 2]]),
+    ),
+    Case(
+        CrashPoint.QUESTION_COMMITTED,
+        "the question is open, and the job asks it anew",
+        partial(question_is_asked_again, begun_in=[[1, 2]]),
+    ),
     Case(CrashPoint.ANSWER_WRITTEN, "the question is open, and may be answered otherwise", answer_is_lost),
     Case(CrashPoint.ANSWER_COMMITTED, "the job finds the answer when it runs again", answer_holds),
     Case(CrashPoint.STOP_WRITTEN, "the job runs again, and can be stopped", stop_is_lost),

@@ -73,13 +73,13 @@ def is_interrupted(scene: Scene) -> None:
     assert scene.runs("job") == []
 
 
-def question_is_asked_again(scene: Scene) -> None:
+def question_is_asked_again(scene: Scene, *, begun_in: list[list[int]]) -> None:
     scene.add("job", "sign_and_ask")
     scene.recover()
     scene.wait_for_question("job")
     assert scene.server.data("queue_answer_job", **ANSWER)["questions"] == []
-    assert scene.ended("job") == ("completed", 2)
-    assert scene.runs("job") == [1, 2]
+    assert scene.ended("job") == ("completed", scene.runs("job")[-1])
+    assert scene.runs("job") in begun_in
 
 
 def answer_is_lost(scene: Scene) -> None:
