@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -81,21 +80,12 @@ async def update_task(session: ClientSession, task_id: str, responses: dict[str,
 
 
 async def task_until(session: ClientSession, task_id: str, *statuses: str) -> dict[str, Any]:
-    """Poll a task until its status is one of these; what a server that is down does not answer is asked again."""
-    deadline = time.monotonic() + FOLLOW_SECONDS
-    while True:
-        assert time.monotonic() < deadline, f"{task_id} has not become {statuses}"
-        try:
-            task = await get_task(session, task_id)
-        except MCPError as error:
-            # The transport is the only one to say that the request was not answered at all.
-            if error.code not in (-32000, -32603):
-                raise
-            await asyncio.sleep(RETRY_SECONDS)
-            continue
-        if task["status"] in statuses:
-            return task
-        await asyncio.sleep(min(POLL_MAX_SECONDS, task["pollIntervalMs"] / 1000))
+    """Poll a task until its status is one of these."""
+    async with asyncio.timeout(FOLLOW_SECONDS):
+        while (task := await get_task(session, task_id))["status"] not in statuses:
+            assert task["status"] not in ENDED, task
+            await asyncio.sleep(min(POLL_MAX_SECONDS, task["pollIntervalMs"] / 1000))
+    return task
 
 
 class FollowsTasks(ClientExtension):
