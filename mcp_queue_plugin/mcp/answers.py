@@ -41,8 +41,8 @@ def of_error(error: Any, most_bytes: int) -> CallToolResult:
     facts = (
         {key: value for key, value in error.items() if key != "message" and value} if isinstance(error, dict) else {}
     )
-    said = f"{message or 'the command failed and said nothing'}\n{as_text(facts)}" if facts else str(message)
-    return CallToolResult(content=[_text(said, most_bytes)], is_error=True)
+    said = str(message or "the command failed and said nothing")
+    return CallToolResult(content=[_text(f"{said}\n{as_text(facts)}" if facts else said, most_bytes)], is_error=True)
 
 
 def as_text(data: Any) -> str:

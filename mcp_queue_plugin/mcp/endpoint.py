@@ -11,6 +11,7 @@ from typing import Any
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp_types import ListToolsResult, PaginatedRequestParams
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mcp_queue_plugin.adapter.bridge import tools
@@ -54,6 +55,10 @@ class McpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, as an ASGI application."""
         assert self._http is not None, "the application serves requests before its start-up"
+        if scope["method"] != "POST":
+            # Without sessions there is none to end, and nothing to tell on a stream that no request has asked for.
+            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+            return
         await self._http(scope, receive, send)
 
     @asynccontextmanager

@@ -23,7 +23,7 @@ EXTENSION = "io.modelcontextprotocol/tasks"
 
 POLL_MIN_MILLISECONDS = 100
 
-NOT_BEGUN_BY_A_TOOL = frozenset({"WorkerCrashed", "WorkerStartFailed", "TargetNotFound", "CommandUnknown"})
+NO_ANSWER_OF_A_TOOL = frozenset({"WorkerCrashed", "WorkerStartFailed", "TargetNotFound", "CommandUnknown"})
 """The errors of jobs whose code did not come to an end of its own: to the protocol they are no answer of a tool."""
 
 
@@ -95,7 +95,7 @@ def task_status(job: Job) -> str:
         case State.COMPLETED:
             return "completed"
         case State.FAILED:
-            return "failed" if job.error is None or job.error.type in NOT_BEGUN_BY_A_TOOL else "completed"
+            return "failed" if job.error is None or job.error.type in NO_ANSWER_OF_A_TOOL else "completed"
         case State.STOPPED | State.DELETED:
             return "cancelled"
         case _:

@@ -180,6 +180,12 @@ def test_what_is_not_one_message_is_refused_as_such(application: Server, kind: s
     assert refused.json()["id"] is None
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_there_are_no_sessions_to_listen_to_or_to_end(application: Server, method: str) -> None:
+    refused = httpx.request(method, f"{application.url}/mcp", headers=HEADERS)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+
+
 def test_a_message_that_is_too_large_is_refused_before_it_is_read(application: Server) -> None:
     refused = answer_to(application, HEADERS, b" " * 5_000_000)
     assert refused.status_code == 413

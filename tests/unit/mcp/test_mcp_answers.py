@@ -1,0 +1,74 @@
+"""What a command answers, as what a tool answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp_types import CallToolResult, TextContent
+
+from mcp_queue_plugin.mcp import answers
+
+MOST = 1024
+
+
+def text_of(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+@pytest.mark.parametrize(
+    ("envelope", "data"),
+    [
+        ({"success": True, "data": {"a": 1}}, {"a": 1}),
+        ({"success": True, "data": {"a": "€"}, "message": "done"}, {"a": "€"}),
+        ({"success": True, "data": {}}, {}),
+        ({"success": True, "rows": [1]}, {"rows": [1]}),
+        ({"success": True, "data": [1, 2]}, {"result": [1, 2]}),
+        ([1], {"result": [1]}),
+        (None, {"result": None}),
+        ("text", {"result": "text"}),
+    ],
+)
+def test_the_data_are_the_content_twice(envelope: Any, data: dict[str, Any]) -> None:
+    result = answers.of_envelope(envelope, MOST)
+    assert (result.structured_content, json.loads(text_of(result)), result.is_error) == (data, data, False)
+
+
+@pytest.mark.parametrize(
+    "envelope", [{"success": True, "message": "done"}, {"success": True, "data": {}, "message": "done"}]
+)
+def test_an_answer_that_is_a_message_is_that_message(envelope: Any) -> None:
+    result = answers.of_envelope(envelope, MOST)
+    assert (text_of(result), result.structured_content) == ("done", {"message": "done"})
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ({"code": -1, "message": "no paper", "data": {"tray": 2}}, 'no paper\n{"code": -1, "data": {"tray": 2}}'),
+        ({"message": "no paper"}, "no paper"),
+        ("no paper", "no paper"),
+        ({}, "the command failed and said nothing"),
+        (None, "the command failed and said nothing"),
+    ],
+)
+def test_an_error_is_told_in_words(error: Any, text: str) -> None:
+    for envelope in ({"success": False, "error": error}, {"error": error}):
+        result = answers.of_envelope(envelope, MOST)
+        assert (text_of(result), result.is_error, result.structured_content) == (text, True, None)
+
+
+@given(st.text(min_size=400))
+def test_a_text_that_is_too_long_is_cut_and_says_so(text: str) -> None:
+    result = answers.of_data({"text": text * 4}, MOST)
+    shown, _, note = text_of(result).rpartition("\n")
+    assert result.structured_content == {"text": text * 4}
+    size = len(answers.as_text({"text": text * 4}).encode())
+    assert note.startswith("[cut: ")
+    assert note.endswith(f" of {size} bytes are shown]")
+    assert len(shown.encode()) <= MOST
