@@ -115,7 +115,7 @@ def progress_of(ctx: RequestContext) -> Callable[[Job], Awaitable[None]] | None:
         # The protocol wants it to grow with every notification.
         if job.progress > last:
             last = job.progress
-            await ctx.session.report_progress(float(job.progress), 100.0, status_message(Answer(job)))
+            await ctx.session.report_progress(float(job.progress), 100.0, status_message(Answer(job), time.time()))
 
     return tell
 

@@ -15,6 +15,7 @@ from mcp_queue_plugin.clock import iso8601
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.mcp import answers
 from mcp_queue_plugin.mcp.questions import input_requests
+from mcp_queue_plugin.model.estimate import remaining_seconds
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.pace import poll_after_seconds
 from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, State
@@ -48,7 +49,7 @@ class TaskTerms:
         fields = {
             "taskId": job.job_id,
             "status": task_status(job),
-            "statusMessage": status_message(answer),
+            "statusMessage": status_message(answer, now),
             "createdAt": iso8601(job.created_at),
             "lastUpdatedAt": iso8601(_updated_at(job)),
             "ttlMs": self._ttl_milliseconds(job),
@@ -102,8 +103,8 @@ def task_status(job: Job) -> str:
             return "working"
 
 
-def status_message(answer: Answer) -> str:
-    """In a few words where a job stands: how far it is, what it does, and how long it may yet wait."""
+def status_message(answer: Answer, now: float) -> str:
+    """In a few words where a job stands: how far it is, what it does, and how long it may yet wait or take."""
     job = answer.job
     if job.state in (State.STOPPED, State.DELETED):
         return job.reason or ""
@@ -111,8 +112,13 @@ def status_message(answer: Answer) -> str:
     if job.state in PENDING_STATES:
         said.append(_waiting(answer))
     elif job.state not in ENDED_STATES:
-        said.insert(0, f"{job.progress} %")
+        said.insert(0, _how_far(job, now))
     return ": ".join(text for text in said if text)
+
+
+def _how_far(job: Job, now: float) -> str:
+    left = None if job.started_at is None else remaining_seconds(job.progress, now - job.started_at)
+    return f"{job.progress} %" if left is None else f"{job.progress} %, about {max(1, round(left))} s left"
 
 
 def _waiting(answer: Answer) -> str:

@@ -40,6 +40,13 @@ def estimated_wait_seconds(position: int, outlook: Outlook, due_in_seconds: floa
     return round(max(due_in_seconds, outlook.opens_in_seconds + rounds * outlook.cycle_seconds), 1)
 
 
+def remaining_seconds(progress: int, since_start_seconds: float) -> float | None:
+    """How much longer a running job is expected to take, if it goes on as it has; None if nobody can tell."""
+    if not 0 < progress < 100 or since_start_seconds <= 0:
+        return None
+    return round(since_start_seconds * (100 - progress) / progress, 1)
+
+
 def retry_after_seconds(outlook: Outlook) -> int:
     """After how many seconds a queue that is full is expected to have lost one job."""
     return max(RETRY_AFTER_MIN_SECONDS, math.ceil(outlook.opens_in_seconds + outlook.cycle_seconds / outlook.slots))

@@ -103,6 +103,11 @@ def test_the_result_is_what_the_command_itself_has_answered(command: str | None,
     ("answer", "message"),
     [
         (Answer(changed(job_in(State.WORKING), progress=40, description="sorting")), "40 %: sorting"),
+        (
+            Answer(changed(job_in(State.WORKING), progress=20, started_at=NOW - 5, command=None)),
+            "20 %, about 20 s left",
+        ),
+        (Answer(changed(job_in(State.WORKING), progress=99, started_at=NOW - 1, command=None)), "99 %, about 1 s left"),
         (Answer(changed(job_in(State.WORKING), progress=40, command=None)), "40 %"),
         (Answer(changed(job_in(State.STOPPED), reason="enough")), "enough"),
         (Answer(changed(job_in(State.QUEUED), description="")), "waits for a worker"),
@@ -117,7 +122,7 @@ def test_the_result_is_what_the_command_itself_has_answered(command: str | None,
     ],
 )
 def test_the_message_says_where_a_job_stands(answer: Answer, message: str) -> None:
-    assert status_message(answer) == message
+    assert status_message(answer, NOW) == message
 
 
 @pytest.mark.parametrize(
