@@ -82,6 +82,17 @@ async def test_an_endpoint_that_is_disabled_is_not_there(start: StartServer, tmp
     assert server.post("/mcp", "{}").status_code == 404
 
 
+async def test_without_a_queue_the_tools_say_so(start: StartServer, tmp_path: Path) -> None:
+    server = start(write_configuration(tmp_path, queue_manager={"enabled": False}, modules=TOOLING))
+    async with connected(server.url) as client:
+        assert (await client.call_tool("tool_divide", {"a": 1, "b": 4})).structured_content == {"quotient": 0.25}
+        for tool, arguments in (("add_numbers", {"a": 1, "b": 2}), ("queue_list_jobs", {})):
+            refused = await client.call_tool(tool, arguments)
+            assert (refused.is_error, "QUEUE_DISABLED" in text_of(refused)) == (True, True)
+        with pytest.raises(MCPError, match=r"queue_manager\.enabled"):
+            await client.list_resources()
+
+
 async def test_the_path_is_served_with_and_without_a_slash(application: Server) -> None:
     assert await tools_of(application, path="/mcp/") == await tools_of(application, path="/mcp")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import Any, ClassVar
 
 from mcp_proxy_adapter.commands.base import Command
@@ -93,6 +95,19 @@ class SlowInServer(Command):
         return SuccessResult(data={"ended": True})
 
 
+class Noisy(Command):
+    """Write to standard output in the server: in Python, past Python, and in a process of its own."""
+
+    name = "tool_noisy"
+    result_class = SuccessResult
+
+    async def execute(self, **_: Any) -> CommandResult:
+        print("printed", flush=True)
+        os.write(1, b"written\n")
+        subprocess.run(["echo", "echoed"], check=True)  # noqa: ASYNC221 - what this command is for
+        return SuccessResult(data={"noise": 3})
+
+
 class TaskOnly(QueuedCommand):
     """A command that its callers must be able to follow."""
 
@@ -114,5 +129,5 @@ class AskFirst(QueuedCommand):
         return SuccessResult(data={"city": params.get("city")})
 
 
-for command in (Divide, RegisterTool, BigResult, Steps, SlowInServer, TaskOnly, AskFirst):
+for command in (Divide, RegisterTool, BigResult, Noisy, Steps, SlowInServer, TaskOnly, AskFirst):
     registry.register(command, "custom")
