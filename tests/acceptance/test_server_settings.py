@@ -35,6 +35,7 @@ def test_without_a_queue_its_commands_say_so(disabled: Server, name: str) -> Non
         "job_type": "command_execution",
         "params": {"command": "add_numbers"},
         "queue": "default",
+        "key": "first",
     }
     error = disabled.refusal(name, **{key: given[key] for key in required})
     assert (error["code"], error["data"]["domain_code"]) == (-32000, "QUEUE_DISABLED")
