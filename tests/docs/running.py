@@ -7,6 +7,8 @@
 ``text output``               what the block before has printed, as doctest compares it: ``...`` stands for anything
 ``json output``               the same for JSON; as a key ``...`` stands for further keys
 ``json``                      parse it; the queue's sections in it must be valid
+``json client``               the configuration of an MCP client: each server in it must answer, as clients.py says;
+                              the same for ``toml client`` and ``bash client``
 ``sh``                        variables of the environment, which must be valid
 ``ini``                       a systemd unit, whose command line must be valid
 ``mermaid``                   the diagram that test_lifecycle checks
@@ -26,9 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mcp import MCPError
 
 from mcp_queue_plugin.cli.main import main as mcp_queue
 from mcp_queue_plugin.settings import check_settings
+from tests.docs.clients import ServerEntry, entries_of_bash, entries_of_json, entries_of_toml, require_server
 from tests.docs.outputs import require_json, require_text
 from tests.docs.pages import REPOSITORY, SAMPLE_APPLICATION, Block, Page
 from tests.docs.server import PageServer, free_port
@@ -47,6 +51,9 @@ _WRONG = (
     click.ClickException,
     configparser.Error,
     subprocess.TimeoutExpired,
+    ExceptionGroup,
+    MCPError,
+    OSError,
 )
 """What is raised when a block is wrong."""
 
@@ -124,6 +131,12 @@ class PageRun:
     def compare_json(self, block: Block) -> None:
         require_json(block.text, self._take_output())
 
+    def try_client(self, block: Block) -> None:
+        entries = _CLIENTS[block.language](block.text)
+        assert entries, "it names no server"
+        for entry in entries:
+            require_server(entry, self._folder, self._environ)
+
     def check_diagram(self, _: Block) -> None:
         assert self._page.name == DIAGRAM_PAGE
 
@@ -184,15 +197,24 @@ def ignore(_: PageRun, __: Block) -> None:
     """Prose in a fence."""
 
 
+_CLIENTS: dict[str, Callable[[str], list[ServerEntry]]] = {
+    "bash": entries_of_bash,
+    "json": entries_of_json,
+    "toml": entries_of_toml,
+}
+
 _CHECKS: dict[str, Callable[[PageRun, Block], None]] = {
     "python": PageRun.run_python,
     "python file": PageRun.write_file,
     "bash": PageRun.run_bash,
     "bash repository": PageRun.run_in_repository,
     "bash server": PageRun.start_server,
+    "bash client": PageRun.try_client,
     "json": check_json,
     "json file": PageRun.write_file,
     "json output": PageRun.compare_json,
+    "json client": PageRun.try_client,
+    "toml client": PageRun.try_client,
     "text": ignore,
     "text file": PageRun.write_file,
     "text output": PageRun.compare_text,
