@@ -26,7 +26,8 @@ CALLERS = 256
 """They submit from within the server: what a request costs is no part of the queue's throughput."""
 
 CONNECTIONS = 8
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 6.0
+"""Longer than the server leaves a silent connection open: what it costs to close is over then."""
 
 
 class Terms(NamedTuple):
