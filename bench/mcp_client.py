@@ -39,13 +39,14 @@ def task_get(task_id: str) -> bytes:
 
 
 class McpClient:
-    """One client with one connection, which is opened again when the server has closed it, as it does with idle ones."""
+    """One client with one connection: opened again when the server has closed it, as it does with idle ones."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> McpClient:
+        await self._connected()
         return self
 
     async def __aexit__(

@@ -80,7 +80,8 @@ async def start(folder: Path, workers: int) -> AsyncIterator[Ours]:
 PEERS = {
     "ours": Peer(
         "**mcp-queue-plugin**",
-        "SQLite, durability full (fsync per group of commits); validation, log capture and progress on",
+        "SQLite, durability full (fsync per group of commits); validation, log capture and progress on; MCP clients: one "
+        "process that sends requests made beforehand, each client over a connection of its own",
         ("mcp-queue-plugin",),
         start,
     )

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,14 +52,6 @@ class Task(NamedTuple):
 
     task_id: str
     interval_seconds: float
-
-
-class Window(NamedTuple):
-    """What was seen in one time with clients."""
-
-    quiet_per_second: float
-    followed_per_second: float
-    latencies_ms: list[float]
 
 
 async def measure(folder: Path, seconds: float, terms: Terms = Terms()) -> Figures:  # noqa: B008
@@ -109,9 +102,9 @@ class _Scene:
         await self.start_tasks()
         sent = task_get(self._tasks[-1].task_id)
         async with _clients(self._server.port, CONNECTIONS) as clients:
-            alone = await latencies_ms(lambda: clients[0].send(sent), self._seconds)
+            alone = await latencies_ms(partial(clients[0].send, sent), self._seconds)
             used, begin = _cpu(self._server.pid), time.perf_counter()
-            many = await asyncio.gather(*(latencies_ms(lambda c=each: c.send(sent), self._seconds) for each in clients))
+            many = await asyncio.gather(*(latencies_ms(partial(each.send, sent), self._seconds) for each in clients))
             taken, now = time.perf_counter() - begin, _cpu(self._server.pid)
         calls = sum(len(latencies) for latencies in many)
         server_us, others_us, client_us = (
@@ -132,27 +125,24 @@ class _Scene:
         With ``renewed`` tasks are started before each time anew.
         """
         await asyncio.sleep(max(0.0, wait_seconds))
-        windows = [await self._window(renewed=renewed) for _ in range(self._terms.windows)]
-        quiet = sum(window.quiet_per_second for window in windows) / len(windows)
-        followed = sum(window.followed_per_second for window in windows) / len(windows)
-        latencies = [latency for window in windows for latency in window.latencies_ms]
+        rates: dict[bool, list[float]] = {True: [], False: []}
+        latencies: list[float] = []
+        for is_followed in turns(self._terms.windows):
+            # Whether somebody follows or not: what is started costs a little for some time, and intervals grow.
+            await (self.start_tasks() if renewed else self._look_once())
+            rates[is_followed].append(await (self._rate_beside_clients(latencies) if is_followed else self.rate()))
+        quiet, beside = (sum(rates[kind]) / self._terms.windows for kind in (False, True))
         return {
             f"mcp_{name}_quiet_jobs_per_second": quiet,
-            f"mcp_{name}_followed_jobs_per_second": followed,
-            f"mcp_{name}_ratio": followed / quiet,
-            f"mcp_{name}_gets_per_second": len(latencies) / (len(windows) * self._seconds),
+            f"mcp_{name}_followed_jobs_per_second": beside,
+            f"mcp_{name}_ratio": beside / quiet,
+            f"mcp_{name}_gets_per_second": len(latencies) / (self._terms.windows * self._seconds),
             f"mcp_{name}_get_p50_ms": centile(latencies or [0.0], 50),
             f"mcp_{name}_get_p99_ms": centile(latencies or [0.0], 99),
         }
 
-    async def _window(self, *, renewed: bool) -> Window:
-        quiet = await self.rate()
-        if renewed:
-            await self.start_tasks()
-        else:
-            # The age of a task has grown, and so has its interval.
-            await self._look_once()
-        latencies: list[float] = []
+    async def _rate_beside_clients(self, latencies: list[float]) -> float:
+        """Jobs a second while each task has a client; how long its looks took joins ``latencies``."""
         async with _clients(self._server.port, self._terms.clients) as clients:
             following = [
                 asyncio.create_task(_follow(client, task, latencies))
@@ -161,11 +151,10 @@ class _Scene:
             rate = await self.rate()
             for each in following:
                 each.cancel()
-            ended = await asyncio.gather(*following, return_exceptions=True)
-        for outcome in ended:
-            if not isinstance(outcome, asyncio.CancelledError):
-                raise RuntimeError(f"a client has stopped following: {outcome!r}")
-        return Window(quiet, rate, latencies)
+            for outcome in await asyncio.gather(*following, return_exceptions=True):
+                if not isinstance(outcome, asyncio.CancelledError):
+                    raise RuntimeError(f"a client has stopped following: {outcome!r}")
+        return rate
 
     async def _look_once(self) -> None:
         async with _clients(self._server.port, 1) as (client,):
@@ -189,6 +178,11 @@ class _Scene:
         begin, used = time.perf_counter(), cpu_seconds(self._server.pid)
         await asyncio.sleep(self._terms.idle_seconds)
         return (cpu_seconds(self._server.pid) - used) / (time.perf_counter() - begin) * 100
+
+
+def turns(windows: int) -> list[bool]:
+    """Without clients and with, so many times each, the order turned each time: no drift falls on one of them. Pure."""
+    return [is_followed for number in range(windows) for is_followed in ((False, True), (True, False))[number % 2]]
 
 
 async def _follow(client: McpClient, task: Task, latencies: list[float]) -> None:
