@@ -80,8 +80,8 @@ async def start(folder: Path, workers: int) -> AsyncIterator[Ours]:
 PEERS = {
     "ours": Peer(
         "**mcp-queue-plugin**",
-        "SQLite, durability full (fsync per group of commits); validation, log capture and progress on; MCP clients: one "
-        "process that sends requests made beforehand, each client over a connection of its own",
+        "SQLite, durability full (fsync per group of commits); validation, log capture and progress on; MCP clients: "
+        "requests made beforehand, sent by one process, a connection each",
         ("mcp-queue-plugin",),
         start,
     )
