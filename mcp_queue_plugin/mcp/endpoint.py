@@ -19,6 +19,7 @@ from mcp_queue_plugin.adapter.bridge import tools
 from mcp_queue_plugin.mcp.calls import ToolCalls, run_with_context
 from mcp_queue_plugin.mcp.capabilities import RequestContext
 from mcp_queue_plugin.mcp.catalog import Catalog
+from mcp_queue_plugin.mcp.crowd import Crowd
 from mcp_queue_plugin.mcp.hosts import transport_security
 from mcp_queue_plugin.mcp.listening import Listening
 from mcp_queue_plugin.mcp.resources import JobResources
@@ -102,6 +103,7 @@ class McpEndpoint:
         self._listening.close()
 
     def _make_server(self, terms: TaskTerms) -> Server[Any]:
+        crowd = Crowd()
         resources = JobResources(run_with_context, terms.max_output_bytes)
         server: Server[Any] = Server(
             NAME,
@@ -109,13 +111,13 @@ class McpEndpoint:
             instructions=INSTRUCTIONS,
             get_tool_input_schema=self._input_schema,
             on_list_tools=self._list_tools,
-            on_call_tool=ToolCalls(self._catalog, terms),  # type: ignore[arg-type]  # a task is a result of an extension
+            on_call_tool=ToolCalls(self._catalog, terms, crowd),  # type: ignore[arg-type]  # a task is a result of an extension
             on_list_resources=resources.list,
             on_list_resource_templates=resources.templates,
             on_read_resource=resources.read,
             on_subscriptions_listen=self._listening,
         )
-        TaskMethods(terms).add_to(server)
+        TaskMethods(terms, crowd).add_to(server)
         return server
 
     async def _list_tools(self, _: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
