@@ -64,6 +64,12 @@ def _ahead_of(peer: str) -> Callable[[Medians], float]:
     return lambda medians: best_throughput(medians["ours"]) / best_throughput(medians[peer])
 
 
+def _above_nobody(name: str) -> Callable[[Medians], float]:
+    return lambda medians: (
+        medians["ours"][f"mcp_idle_{name}_cpu_percent"] - medians["ours"]["mcp_idle_nobody_cpu_percent"]
+    )
+
+
 GOALS = (
     Goal("no-op jobs/s, durable, best load", lambda medians: best_throughput(medians["ours"]), 5000, True),
     Goal("throughput ÷ Huey's (SQLite)", _ahead_of("huey"), 1, True),
@@ -79,5 +85,13 @@ GOALS = (
     Goal("lines lost of 100,000 printed", _ours("printing_lost_lines"), 0, False),
     Goal("others' latency while a job prints ÷ before", _ours("printing_latency_ratio"), 2, False),
     Goal("idle server's CPU above the adapter's, % of a core", _ours("idle_cpu_above_adapter_percent"), 0.5, False),
+    *(
+        Goal(f"throughput while 200 MCP clients follow tasks {age} ÷ nobody", _ours(f"mcp_{name}_ratio"), 0.9, True)
+        for name, age in (("young", "just started"), ("older", "30 s old"), ("old", "100 s old"))
+    ),
+    *(
+        Goal(f"CPU of 200 {who} above none, % of a core", _above_nobody(name), 0.5, False)
+        for name, who in (("clients", "silent MCP clients"), ("streams", "open MCP streams"))
+    ),
     Goal("isolation fresh, one job a second, p50 ms", _ours("fresh_paced_p50_ms"), 25, False),
 )

@@ -45,7 +45,7 @@ class Client:
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         connection = await self._free.get()
         try:
-            answered, closes = await _exchange(*connection, body)
+            answered, closes = await exchange(*connection, request("/api/jsonrpc", body))
             if closes:
                 connection = await self._connected()
         finally:
@@ -62,12 +62,26 @@ class Client:
         return reader, writer
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> tuple[bytes, bool]:
-    """The body of the answer, and whether the server closes the connection behind it, as it does from time to time."""
-    head = (
-        f"POST /api/jsonrpc HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    )
-    writer.write(head.encode() + b"\r\n\r\n" + body)
+def request(path: str, body: bytes, *headers: str) -> bytes:
+    """A whole POST request. Pure."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {HOST}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes) -> tuple[bytes, bool]:
+    """The body of the answer, and whether the server closes the connection behind it, as it does from time to time.
+
+    Raises:
+        RpcError: it does not say how long it is.
+        asyncio.IncompleteReadError: the server has closed the connection instead.
+    """
+    writer.write(sent)
     headers = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     lengths = [int(line.split(b":")[1]) for line in headers if line.startswith(b"content-length:")]
     if not lengths:

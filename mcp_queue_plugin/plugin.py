@@ -86,10 +86,9 @@ class QueuePlugin:
         """Route to the MCP endpoint, if there is to be one; answers its paths."""
         if not self.mcp.settings.enabled:
             return ()
-        paths = (self.mcp.settings.path, f"{self.mcp.settings.path}/")
         # Before the adapter's: a path that it has as well is the one that was configured.
-        self.app.router.routes[:0] = [Route(path, self.mcp) for path in paths]
-        return paths
+        self.app.router.routes[:0] = [Route(path, self.mcp) for path in self.mcp.paths]
+        return self.mcp.paths
 
     def _stand_guard(self, mcp_paths: Sequence[str]) -> None:
         """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers."""

@@ -80,7 +80,8 @@ async def start(folder: Path, workers: int) -> AsyncIterator[Ours]:
 PEERS = {
     "ours": Peer(
         "**mcp-queue-plugin**",
-        "SQLite, durability full (fsync per group of commits); validation, log capture and progress on",
+        "SQLite, durability full (fsync per group of commits); validation, log capture and progress on; MCP clients: "
+        "requests made beforehand, sent by one process, a connection each",
         ("mcp-queue-plugin",),
         start,
     )

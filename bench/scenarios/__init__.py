@@ -24,6 +24,7 @@ OWN = {
     "printing": "printing",
     "million": "million_jobs",
     "waiters": "waiting_clients",
+    "mcp": "mcp_clients",
     "idle-cpu": "idle_cpu",
     "startup": "startup",
     "fresh": "fresh_workers",

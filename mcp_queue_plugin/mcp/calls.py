@@ -20,6 +20,7 @@ from mcp_queue_plugin.mcp import answers, capabilities
 from mcp_queue_plugin.mcp.arguments import missing_arguments
 from mcp_queue_plugin.mcp.capabilities import RequestContext
 from mcp_queue_plugin.mcp.catalog import Catalog
+from mcp_queue_plugin.mcp.crowd import Crowd
 from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
 from mcp_queue_plugin.mcp.fitting import Fitting
 from mcp_queue_plugin.mcp.task_state import TaskTerms, status_message
@@ -38,10 +39,11 @@ CallResult = CallToolResult | dict[str, Any]
 class ToolCalls:
     """Answers tool calls."""
 
-    def __init__(self, catalog: Catalog, terms: TaskTerms) -> None:
-        """Call the tools of ``catalog``; tasks are told on ``terms``."""
+    def __init__(self, catalog: Catalog, terms: TaskTerms, crowd: Crowd) -> None:
+        """Call the tools of ``catalog``; tasks are told on ``terms``, to clients that are part of ``crowd``."""
         self._catalog = catalog
         self._terms = terms
+        self._crowd = crowd
         self._run_fitting = Fitting(terms.max_output_bytes, run_with_context)
 
     async def __call__(self, ctx: RequestContext, params: CallToolRequestParams) -> CallResult:
@@ -85,7 +87,8 @@ class ToolCalls:
 
     def _started(self, ctx: RequestContext, answer: Answer) -> CallResult:
         if capabilities.has(ctx, capabilities.TASKS):
-            return self._terms.created(answer, time.time())
+            created = self._terms.created(answer, time.time())
+            return self._crowd.looks_at(created, time.monotonic())
         told = start_answer(answer, WAIT_WITH)
         del told["success"]
         said = f"Started job {answer.job.job_id}: call {WAIT_WITH} with this job_id for its result."

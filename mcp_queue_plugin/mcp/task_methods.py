@@ -16,9 +16,11 @@ from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import JobStateInvalid, QuestionNotFound, QueueError
 from mcp_queue_plugin.mcp import capabilities
 from mcp_queue_plugin.mcp.capabilities import RequestContext
+from mcp_queue_plugin.mcp.crowd import Crowd
 from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
 from mcp_queue_plugin.mcp.questions import answer_of
 from mcp_queue_plugin.mcp.task_state import EXTENSION, TaskTerms
+from mcp_queue_plugin.model.states import ENDED_STATES
 
 CANCELLED = "cancelled by its client"
 
@@ -40,9 +42,10 @@ class UpdateParams(TaskParams):
 class TaskMethods:
     """The methods of the extension, on 2026-07-28 and later."""
 
-    def __init__(self, terms: TaskTerms) -> None:
-        """Tell tasks on ``terms``."""
+    def __init__(self, terms: TaskTerms, crowd: Crowd) -> None:
+        """Tell tasks on ``terms``, to clients that make up ``crowd``."""
         self._terms = terms
+        self._crowd = crowd
 
     def add_to(self, server: Server[Any]) -> None:
         """Serve them."""
@@ -54,7 +57,12 @@ class TaskMethods:
     async def get(self, ctx: RequestContext, params: TaskParams) -> dict[str, Any]:
         """Answer how a task stands, with what has become of it."""
         _admit(ctx, params)
-        return {**DONE, **self._terms.detailed(await _task(params.task_id), time.time())}
+        answer = await _task(params.task_id)
+        told = {**DONE, **self._terms.detailed(answer, time.time())}
+        if answer.job.state in ENDED_STATES:
+            self._crowd.sees_the_end_of(params.task_id)
+            return told
+        return self._crowd.looks_at(told, time.monotonic())
 
     async def update(self, ctx: RequestContext, params: UpdateParams) -> dict[str, Any]:
         """Answer questions of a task; those that it does not ask are passed over.
@@ -82,6 +90,7 @@ class TaskMethods:
                 await running_manager().engine.stop_job(params.task_id, reason=CANCELLED, wait_seconds=0.0)
         except QueueError as error:
             raise as_mcp_error(error) from error
+        self._crowd.sees_the_end_of(params.task_id)
         return dict(DONE)
 
 

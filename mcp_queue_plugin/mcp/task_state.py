@@ -22,6 +22,7 @@ from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, State
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 
+POLL_INTERVAL = "pollIntervalMs"
 POLL_MIN_MILLISECONDS = 100
 
 NO_ANSWER_OF_A_TOOL = frozenset({"WorkerCrashed", "WorkerStartFailed", "TargetNotFound", "CommandUnknown"})
@@ -53,7 +54,7 @@ class TaskTerms:
             "createdAt": iso8601(job.created_at),
             "lastUpdatedAt": iso8601(_updated_at(job)),
             "ttlMs": self._ttl_milliseconds(job),
-            "pollIntervalMs": max(POLL_MIN_MILLISECONDS, round(1000 * poll_after_seconds(job, now))),
+            POLL_INTERVAL: max(POLL_MIN_MILLISECONDS, round(1000 * poll_after_seconds(job, now))),
         }
         return {key: value for key, value in fields.items() if key == "ttlMs" or value}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from bench import document, goals, load, report, rounds
+from bench import document, goals, load, mcp_client, report, rounds
+from bench.scenarios import mcp_clients
 from bench.statistics import Spread, centile, spread
 
 
@@ -35,6 +37,17 @@ def test_every_round_has_every_system_and_the_order_moves() -> None:
     assert orders[0] == systems
     assert orders[1] == systems[::-1]
     assert {order[0] for order in orders} == set(systems)
+
+
+def test_times_with_clients_and_without_take_turns() -> None:
+    assert mcp_clients.turns(3) == [False, True, True, False, False, True]
+
+
+def test_a_request_of_mcp_says_in_its_headers_what_it_is() -> None:
+    head, body = mcp_client.task_get("some-id").split(b"\r\n\r\n")
+    assert {b"Mcp-Method: tasks/get", b"Mcp-Name: some-id", b"Content-Length: %d" % len(body)} < set(head.splitlines())
+    assert msgspec.json.decode(body)["params"] == {"taskId": "some-id", "_meta": mcp_client.META}
+    assert b"Mcp-Name" not in mcp_client.message("tools/list", {})
 
 
 def test_the_best_load_counts() -> None:

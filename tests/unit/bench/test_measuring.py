@@ -10,6 +10,7 @@ from bench import goals, peers, scenarios
 from bench.__main__ import spreads_of, written_report
 from bench.child import Order, measure
 from bench.rounds import Outcome, outcomes
+from bench.scenarios import mcp_clients
 
 INSTALLED = (peers.OURS, "process-pool", "limit-4")
 SECONDS = 0.05
@@ -36,6 +37,19 @@ async def test_jobs_over_json_rpc_are_measured(tmp_path: Path) -> None:
     figures = await measure(order)
     assert figures["jsonrpc_idle_ratio"] > 1
     assert figures["jsonrpc_submit_running_per_second"] > 0
+
+
+async def test_mcp_clients_are_measured(tmp_path: Path) -> None:
+    terms = mcp_clients.Terms(
+        clients=10, young_seconds=0, older_seconds=0, old_seconds=0, idle_seconds=SECONDS, windows=2
+    )
+    figures = await mcp_clients.measure(tmp_path, 0.6, terms)
+    assert figures["mcp_get_per_second"] > 0
+    for name in ("young", "older", "old"):
+        assert figures[f"mcp_{name}_gets_per_second"] > 0
+        assert figures[f"mcp_{name}_ratio"] > 0
+    judged = {each.goal.text for each in goals.judgements({"ours": figures})}
+    assert sum("MCP" in text for text in judged) == 5
 
 
 def test_a_round_makes_a_report(tmp_path: Path) -> None:
