@@ -183,6 +183,7 @@ def _new(submission: Submission, *, uid: int, at: Moment) -> Job:
         version=at.version,
         order=at.version,
         created_at=at.now,
+        changed_at=at.now,
     )
 
 

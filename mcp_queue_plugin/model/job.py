@@ -89,7 +89,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ``uid`` is the store's own key and never used again; ``version`` comes from a counter of the whole store and grows
     with every change of any job. ``queued_at`` is when the job began to wait, for a slot or for ``not_before``;
     ``rank`` and then ``order`` are its place in the queue, smaller first. ``questions`` are the open ones; with
-    ``has_answers`` some were answered. Times are seconds since the epoch.
+    ``has_answers`` some were answered. ``changed_at`` is when this version was made. Times are seconds since the epoch.
     """
 
     uid: int
@@ -122,6 +122,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     has_result: bool = False
     questions: tuple[Question, ...] = ()
     has_answers: bool = False
+    changed_at: float = 0.0
 
     @property
     def status(self) -> Status:

@@ -112,7 +112,7 @@ class MemoryRecords:
         """Keep a changed record under the next version; a tombstone loses its documents."""
         self._pass()
         self._version += 1
-        job = msgspec.structs.replace(decided, version=self._version)
+        job = msgspec.structs.replace(decided, version=self._version, changed_at=self._clock())
         self.jobs[before.uid] = job
         if job.state is State.DELETED:
             self._forget_documents(job)

@@ -125,7 +125,7 @@ class SqliteRecords:
 
     def save(self, before: Job, decided: Job) -> Job:
         """Keep a changed record under the next version; a tombstone loses its documents."""
-        job = msgspec.structs.replace(decided, version=self._counters.next_version())
+        job = msgspec.structs.replace(decided, version=self._counters.next_version(), changed_at=self._now)
         self._move(before, job)
         self._draft.keep(job)
         self._unwritten.setdefault(job.uid, "update_job")

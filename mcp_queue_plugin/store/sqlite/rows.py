@@ -54,6 +54,7 @@ def decode_job(row: Sequence[Any]) -> Job:
         has_result=bool(row[27]),
         questions=() if row[28] is None else msgspec.json.decode(row[28], type=tuple[Question, ...]),
         has_answers=bool(row[29]),
+        changed_at=row[30],
     )
 
 
@@ -90,6 +91,7 @@ def encode_job(job: Job) -> Values:
         job.has_result,
         _encode_questions(job.questions),
         job.has_answers,
+        job.changed_at,
         job.options.queue,
     )
 
@@ -119,6 +121,7 @@ def encode_changes(job: Job) -> Values:
         job.has_result,
         _encode_questions(job.questions),
         job.has_answers,
+        job.changed_at,
         job.uid,
     )
 

@@ -1,6 +1,6 @@
 -- The schema, version 1. The header's application_id says that a file is a store of jobs, user_version which version.
 
--- One row per job, tombstones included. The columns up to has_answers are the fields of model.job.Job, by name and in
+-- One row per job, tombstones included. The columns up to changed_at are the fields of model.job.Job, by name and in
 -- order; the rest serves the indexes. A row stays narrow: documents of any size live in the tables below.
 CREATE TABLE jobs (
     uid INTEGER PRIMARY KEY,
@@ -33,6 +33,7 @@ CREATE TABLE jobs (
     has_result INTEGER NOT NULL,
     questions TEXT,
     has_answers INTEGER NOT NULL,
+    changed_at REAL NOT NULL,
 
     queue TEXT NOT NULL,
     -- Another state has no status, and is refused. (As a list of states, IN would be a table made for each write.)
