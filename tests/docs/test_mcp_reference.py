@@ -12,7 +12,7 @@ from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.mcp.catalog import PAGE_TOOLS, _offered
 from mcp_queue_plugin.mcp.listening import JOBS_PER_STREAM
 from mcp_queue_plugin.mcp.resources import _TEMPLATES, PAGE_JOBS, SCHEME
-from mcp_queue_plugin.mcp.task_state import NOT_BEGUN_BY_A_TOOL, TaskTerms, task_status
+from mcp_queue_plugin.mcp.task_state import NO_ANSWER_OF_A_TOOL, TaskTerms, task_status
 from mcp_queue_plugin.model import decide
 from mcp_queue_plugin.model.estimate import Place
 from mcp_queue_plugin.model.job import ErrorInfo, Job, Submission
@@ -46,8 +46,8 @@ def test_every_state_has_the_status_that_the_page_says() -> None:
 
 def test_the_errors_that_no_tool_has_made_are_named() -> None:
     (sentence,) = re.findall(r"^The errors of the last but one are (.*)\.$", PAGE.text, re.MULTILINE)
-    assert set(code_words(sentence)) == NOT_BEGUN_BY_A_TOOL
-    assert {task_status(job_in(State.FAILED, error)) for error in NOT_BEGUN_BY_A_TOOL} == {"failed"}
+    assert set(code_words(sentence)) == NO_ANSWER_OF_A_TOOL
+    assert {task_status(job_in(State.FAILED, error)) for error in NO_ANSWER_OF_A_TOOL} == {"failed"}
 
 
 def test_every_field_of_a_task_is_documented() -> None:
