@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
 from mcp_queue_plugin.commands.base import JOB_ID, READS, QueueCommand
 from mcp_queue_plugin.commands.read_jobs import cursor_of
+from mcp_queue_plugin.model.queries import RESULT_PIECE_MAX_BYTES
 from mcp_queue_plugin.model.text import piece_at
 
 PIECE_DEFAULT_BYTES = 32_768
-PIECE_MAX_BYTES = 1_048_576
 
 
 class QueueGetJobResultCommand(QueueCommand):
@@ -30,7 +30,7 @@ class QueueGetJobResultCommand(QueueCommand):
             "type": "integer",
             "description": "At most so many bytes of UTF-8",
             "minimum": 16,
-            "maximum": PIECE_MAX_BYTES,
+            "maximum": RESULT_PIECE_MAX_BYTES,
             "default": PIECE_DEFAULT_BYTES,
         },
     }

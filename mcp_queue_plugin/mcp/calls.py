@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mcp_types import CallToolRequestParams, CallToolResult
+from mcp_types import INTERNAL_ERROR, CallToolRequestParams, CallToolResult
 
 from mcp_queue_plugin.adapter.access import caller_as_user, check_command
 from mcp_queue_plugin.adapter.bridge import tools
@@ -57,10 +57,15 @@ class ToolCalls:
             refuse(f"there is no tool {params.name!r}")
         command, arguments = offered.command, dict(params.arguments or {})
         capabilities.require(ctx, command.requires)
-        if capabilities.has(ctx, capabilities.ELICITATION):
+        if capabilities.takes_forms(ctx):
             question = missing_arguments(command, arguments, params.input_responses)
             if question is not None:
                 return question
+        return await self._answered(ctx, command, arguments)
+
+    async def _answered(
+        self, ctx: RequestContext, command: CommandDescription, arguments: dict[str, Any]
+    ) -> CallResult:
         try:
             check_command(command.name, arguments)
             run = self._start if command.use_queue else self._run
@@ -71,6 +76,12 @@ class ToolCalls:
             return self._failed({"message": error.message, "code": error.code, "data": error.details()})
         except CommandRefused as error:
             return self._failed(error.answer)
+        except Exception:
+            # The border to the application's commands; what broke there is for the log, and not for who called.
+            logger.exception("The tool %s failed", command.name)
+            return self._failed(
+                {"message": f"{command.name} failed; the server's log says why", "code": INTERNAL_ERROR}
+            )
 
     async def _start(self, ctx: RequestContext, command: CommandDescription, arguments: dict[str, Any]) -> CallResult:
         tools.check_parameters(command.name, arguments)

@@ -31,6 +31,15 @@ def has(ctx: RequestContext, required: Mapping[str, Any]) -> bool:
     return _covers(declared.model_dump(by_alias=True, exclude_none=True) if declared else {}, required)
 
 
+def takes_forms(ctx: RequestContext) -> bool:
+    """Whether the client can show its user a form: whoever declares elicitation and names no mode can."""
+    if not has(ctx, ELICITATION):
+        return False
+    declared = ctx.session.client_capabilities
+    elicitation = None if declared is None else declared.elicitation
+    return elicitation is None or elicitation.form is not None or elicitation.url is None
+
+
 def require(ctx: RequestContext, required: Mapping[str, Any]) -> None:
     """Check that it has.
 

@@ -11,7 +11,8 @@ from typing import Any
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.shared.inbound import MCP_METHOD_HEADER
-from mcp_types import ListToolsResult, PaginatedRequestParams
+from mcp_types import DiscoverResult, ListToolsResult, PaginatedRequestParams, RequestParams
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,8 +21,9 @@ from mcp_queue_plugin.adapter.bridge import tools
 from mcp_queue_plugin.adapter.callers import NOBODY, current_caller
 from mcp_queue_plugin.mcp.calls import ToolCalls, run_with_context
 from mcp_queue_plugin.mcp.capabilities import RequestContext
-from mcp_queue_plugin.mcp.catalog import Catalog
+from mcp_queue_plugin.mcp.catalog import TOOL_NAME, Catalog
 from mcp_queue_plugin.mcp.crowd import Crowd
+from mcp_queue_plugin.mcp.failures import refuse
 from mcp_queue_plugin.mcp.hosts import transport_security
 from mcp_queue_plugin.mcp.listening import Listening
 from mcp_queue_plugin.mcp.resources import JobResources
@@ -138,10 +140,23 @@ class McpEndpoint:
             on_subscriptions_listen=self._listening,
         )
         TaskMethods(terms, crowd).add_to(server)
+        server.add_request_handler("server/discover", RequestParams, self._discover)
         return server
 
+    async def _discover(self, ctx: RequestContext, _: RequestParams) -> DiscoverResult:
+        capabilities = self.server.get_capabilities(protocol_version=ctx.protocol_version)
+        if capabilities.resources is not None:
+            # The SDK takes it for granted where streams are served; jobs come and go too often to tell of each.
+            capabilities.resources.list_changed = False
+        return DiscoverResult(
+            supported_versions=list(MODERN_PROTOCOL_VERSIONS), capabilities=capabilities, instructions=INSTRUCTIONS
+        )
+
     async def _list_tools(self, _: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
-        page, following = self._catalog.page(None if params is None else params.cursor)
+        cursor = None if params is None else params.cursor
+        if cursor is not None and not TOOL_NAME.fullmatch(cursor):
+            refuse(f"{cursor!r} is not the nextCursor of a page")
+        page, following = self._catalog.page(cursor)
         return ListToolsResult(tools=list(page), next_cursor=following)
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:

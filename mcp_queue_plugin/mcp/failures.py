@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS
 
-from mcp_queue_plugin.errors import JobNotFound, QueueError
+from mcp_queue_plugin.adapter.access import check_command
+from mcp_queue_plugin.errors import AccessDenied, JobNotFound, QueueError
 
 
 def as_mcp_error(error: QueueError) -> MCPError:
@@ -15,6 +16,18 @@ def as_mcp_error(error: QueueError) -> MCPError:
     if isinstance(error, JobNotFound):
         return MCPError(code=INVALID_PARAMS, message=f"{error.message}: {error.job_id}", data=error.details())
     return MCPError(code=error.code, message=error.message, data=error.details() or None)
+
+
+def require_command(name: str) -> None:
+    """Check that the caller may run the command which does over JSON-RPC what it asks for here.
+
+    Raises:
+        MCPError: it may not.
+    """
+    try:
+        check_command(name, None)
+    except AccessDenied as error:
+        raise as_mcp_error(error) from error
 
 
 def refuse(message: str, code: int = INVALID_PARAMS, data: Any = None) -> NoReturn:

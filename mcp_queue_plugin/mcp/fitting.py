@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp_queue_plugin.mcp.answers import as_text
+from mcp_queue_plugin.model.queries import RESULT_PIECE_MAX_BYTES
 
 Run = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 """Runs a command, by its name and with its parameters."""
 
 READ_ON_WITH = "queue_get_job_result"
+PAGED = frozenset({"queue_get_job_logs", "queue_list_jobs"})
+"""The commands that answer less if they are asked for less."""
 LIMIT_MIN_BYTES = 16
 
 
@@ -25,7 +28,7 @@ class Fitting:
     async def __call__(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a command; a page that does not fit is asked for once more, with fewer lines or rows on it."""
         envelope = await self._run(name, params)
-        size, rows = _size(envelope), _rows(envelope)
+        size, rows = _size(envelope), _rows(envelope) if name in PAGED else 0
         while size > self._most and rows > 1:
             rows = max(1, min(rows // 2, rows * self._most // size))
             envelope = await self._run(name, {**params, "limit": rows})
@@ -40,7 +43,7 @@ class Fitting:
         said = f"the result is cut: read on from next_cursor with {READ_ON_WITH}"
         rest = {**record, "result": None, "result_note": said}
         # A text within a text: each of its quotes takes two bytes.
-        room = max(LIMIT_MIN_BYTES, (self._most - _size(rest)) // 2)
+        room = min(RESULT_PIECE_MAX_BYTES, max(LIMIT_MIN_BYTES, (self._most - _size(rest)) // 2))
         piece = await self._run(READ_ON_WITH, {"job_id": record["job_id"], "limit_bytes": room})
         return {**rest, "result_piece": piece.get("data")}
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import anyio
@@ -31,8 +33,8 @@ from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import JobNotFound, QueueError
 from mcp_queue_plugin.mcp import capabilities
 from mcp_queue_plugin.mcp.capabilities import RequestContext
-from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
-from mcp_queue_plugin.mcp.resources import SCHEME, parsed
+from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse, require_command
+from mcp_queue_plugin.mcp.resources import named_job
 from mcp_queue_plugin.mcp.task_state import TaskTerms
 from mcp_queue_plugin.model.states import ENDED_STATES
 
@@ -55,13 +57,15 @@ class Listening:
         """Tell tasks on ``terms``."""
         self._terms = terms
         self._streams: set[_Stream] = set()
+        self._is_closed = False
 
     async def __call__(
         self, ctx: RequestContext, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         """Serve one stream: first what of it is honoured, then what happens, until its client or the server goes.
 
-        What a client may not see is not honoured, and that is all that it learns of it.
+        What a client may not see is not honoured, and that is all that it learns of it. Each job that a stream is about
+        is one of the waits that a caller may have.
 
         Raises:
             MCPError: it asks for tasks and has not declared the extension, or for more than a stream may be about.
@@ -70,16 +74,19 @@ class Listening:
             refuse("subscriptions/listen needs the id of a request", INVALID_REQUEST)
         stream = _Stream(ctx, self._terms)
         honoured = await stream.prepare(params.notifications)
-        self._streams.add(stream)
-        try:
-            await stream.send(
-                SubscriptionsAcknowledgedNotification(
-                    params=SubscriptionsAcknowledgedNotificationParams(notifications=honoured, _meta=stream.meta)
+        with stream.waits():
+            self._streams.add(stream)
+            if self._is_closed:
+                stream.closing.set()
+            try:
+                await stream.send(
+                    SubscriptionsAcknowledgedNotification(
+                        params=SubscriptionsAcknowledgedNotificationParams(notifications=honoured, _meta=stream.meta)
+                    )
                 )
-            )
-            await stream.serve()
-        finally:
-            self._streams.discard(stream)
+                await stream.serve()
+            finally:
+                self._streams.discard(stream)
         return SubscriptionsListenResult(_meta=stream.meta)
 
     def tools_have_changed(self) -> None:
@@ -88,7 +95,8 @@ class Listening:
             stream.tools_changed.set()
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, those that are about to begin included."""
+        self._is_closed = True
         for stream in self._streams:
             stream.closing.set()
 
@@ -100,8 +108,10 @@ class _Stream:
         self._ctx = ctx
         self._terms = terms
         self._is_about_tools = False
-        self._tasks: dict[str, Answer] = {}
-        """The jobs to be told as tasks, as they stand when the stream begins."""
+        self._versions: dict[str, int] = {}
+        """The jobs that it is about, and the version of each when the stream began."""
+        self._tasks: set[str] = set()
+        """Those of them that are told as tasks."""
         self._resources: dict[str, list[str]] = {}
         """The URIs to be told of, by the job that they name."""
         self.meta: dict[str, Any] = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
@@ -110,26 +120,44 @@ class _Stream:
 
     async def prepare(self, requested: SubscriptionFilter) -> SubscriptionFilter:
         """Find what is asked for; answers what of it is honoured."""
+        wants_tasks = "taskIds" in (requested.model_extra or {})
         task_ids = _texts((requested.model_extra or {}).get("taskIds"))
-        if task_ids:
+        if wants_tasks:
             capabilities.require(self._ctx, capabilities.TASKS)
-        uris = [uri for uri in requested.resource_subscriptions or () if uri.startswith(SCHEME)]
+        uris = {uri: job_id for uri in requested.resource_subscriptions or () if (job_id := named_job(uri)) is not None}
         if len(task_ids) + len(uris) > JOBS_PER_STREAM:
             refuse(f"a stream is about {JOBS_PER_STREAM} tasks and resources at most")
-        self._is_about_tools = bool(requested.tools_list_changed)
-        for task_id in task_ids:
-            if (answer := await _visible(task_id)) is not None:
-                self._tasks[task_id] = answer
-        for uri in uris:
-            if await _visible(job_id := parsed(uri)[0]) is not None:
+        if task_ids or uris:
+            require_command("queue_get_job_status")
+        for job_id in {**dict.fromkeys(task_ids), **dict.fromkeys(uris.values())}:
+            if (version := await _version_of(job_id)) is not None:
+                self._versions[job_id] = version
+        self._tasks = {task_id for task_id in task_ids if task_id in self._versions}
+        for uri, job_id in uris.items():
+            if job_id in self._versions:
                 self._resources.setdefault(job_id, []).append(uri)
-        honoured = [uri for of_job in self._resources.values() for uri in of_job]
-        extra: dict[str, Any] = {"taskIds": list(self._tasks)} if task_ids else {}
+        self._is_about_tools = bool(requested.tools_list_changed)
+        extra: dict[str, Any] = {"taskIds": [each for each in self._versions if each in self._tasks]}
         return SubscriptionFilter(
             tools_list_changed=True if self._is_about_tools else None,
-            resource_subscriptions=honoured or None,
-            **extra,
+            resource_subscriptions=[uri for uri, job_id in uris.items() if job_id in self._versions] or None,
+            **(extra if wants_tasks else {}),
         )
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """Count each of its jobs as a wait of the caller's within the block.
+
+        Raises:
+            MCPError: the caller has as many waits as it may.
+        """
+        with ExitStack() as stack:
+            try:
+                for _ in self._versions:
+                    stack.enter_context(running_manager().waits.one())
+            except QueueError as error:
+                raise as_mcp_error(error) from error
+            yield
 
     async def send(self, notification: Any) -> None:
         """Send a notification on this stream."""
@@ -138,8 +166,8 @@ class _Stream:
     async def serve(self) -> None:
         """Tell what happens until the server closes; who is cancelled stops telling."""
         async with anyio.create_task_group() as telling:
-            for job_id in {**self._tasks, **self._resources}:
-                telling.start_soon(self._follow, job_id)
+            for job_id, version in self._versions.items():
+                telling.start_soon(self._follow, job_id, version)
             if self._is_about_tools:
                 telling.start_soon(self._tell_of_tools)
             await self.closing.wait()
@@ -151,29 +179,28 @@ class _Stream:
             self.tools_changed.clear()
             await self.send(ToolListChangedNotification(params=NotificationParams(_meta=self.meta)))
 
-    async def _follow(self, job_id: str) -> None:
-        """Tell a job's state and then each change, to its end."""
-        answer = self._tasks.get(job_id)
-        if answer is not None:
-            await self._tell(job_id, answer)
-        version = None if answer is None else answer.job.version
-        while answer is None or answer.job.state not in ENDED_STATES:
+    async def _follow(self, job_id: str, version: int) -> None:
+        """Tell how a job stands if it is a task, and then each change, to its end."""
+        known = None if job_id in self._tasks else version
+        is_over = False
+        while not is_over:
             try:
-                answer = await _next_state(job_id, version)
+                answer = await _next_state(job_id, known)
             except JobNotFound:
                 return
             except QueueError:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if version is not None and answer.job.version != version:
-                await self._tell(job_id, answer)
-            version = answer.job.version
+            if answer.job.version != known:
+                await self._tell(job_id, answer, is_change=answer.job.version != version)
+            known = answer.job.version
+            is_over = answer.job.state in ENDED_STATES
 
-    async def _tell(self, job_id: str, answer: Answer) -> None:
+    async def _tell(self, job_id: str, answer: Answer, *, is_change: bool) -> None:
         if job_id in self._tasks:
             told = {**self._terms.detailed(answer, time.time()), "_meta": self.meta}
             await self.send(Notification[dict[str, Any], str](method="notifications/tasks", params=told))
-        for uri in self._resources.get(job_id, ()):
+        for uri in self._resources.get(job_id, ()) if is_change else ():
             params = ResourceUpdatedNotificationParams(uri=uri, _meta=self.meta)
             await self.send(ResourceUpdatedNotification(params=params))
 
@@ -183,15 +210,16 @@ async def _next_state(job_id: str, version: int | None) -> Answer:
     engine = running_manager().engine
     if version is None:
         return await engine.status(job_id, with_place=True)
-    answer = await engine.status(job_id, wait_seconds=INTERVAL_SECONDS, until="attention", with_place=True)
+    answer = await engine.status(job_id, wait_seconds=INTERVAL_SECONDS, until="end", with_place=True)
     if answer.job.version != version or answer.job.state in ENDED_STATES:
         return answer
     return await engine.status(job_id, wait_seconds=WAIT_SECONDS, known_version=version, with_place=True)
 
 
-async def _visible(job_id: str) -> Answer | None:
+async def _version_of(job_id: str) -> int | None:
+    """The version of a job's record; None if there is no such job for the caller."""
     try:
-        return await running_manager().engine.status(job_id, with_place=True)
+        return (await running_manager().engine.status(job_id)).job.version
     except JobNotFound:
         return None
     except QueueError as error:

@@ -21,7 +21,7 @@ from mcp_queue_plugin.adapter.results import description_text
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.mcp.answers import as_text
 from mcp_queue_plugin.mcp.capabilities import RequestContext
-from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
+from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse, require_command
 from mcp_queue_plugin.mcp.fitting import Run
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
@@ -29,6 +29,9 @@ from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
 SCHEME = "job://"
 PAGE_JOBS = 100
 JSON = "application/json"
+
+COMMAND_OF = {"": "queue_get_job_status", "logs": "queue_get_job_logs", "result": "queue_get_job_result"}
+"""The command that tells the same to clients which read no resources, by what there is of a job."""
 
 _TEMPLATES = (
     ("job", "", "A job's record: status, progress, error", JSON),
@@ -59,6 +62,7 @@ class JobResources:
         cursor = None if params is None else params.cursor
         if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
             refuse(f"{cursor!r} is not the nextCursor of a page")
+        require_command("queue_list_jobs")
         try:
             query = JobQuery(after_uid=None if cursor is None else int(cursor), limit=PAGE_JOBS)
             page = (await running_manager().engine.list_jobs(query)).page
@@ -74,6 +78,7 @@ class JobResources:
             MCPError: there is no such job, or nothing of that name of a job.
         """
         job_id, part = parsed(params.uri)
+        require_command(COMMAND_OF[part])
         try:
             text, kind = await self._contents(job_id, part)
         except QueueError as error:
@@ -87,7 +92,7 @@ class JobResources:
         answer = await engine.status(job_id)
         if part == "result":
             return (answer.result or b"null").decode(), JSON
-        envelope = await self._run("queue_get_job_status", {"job_id": job_id})
+        envelope = await self._run(COMMAND_OF[part], {"job_id": job_id})
         return as_text(envelope.get("data")), JSON
 
 
@@ -103,21 +108,32 @@ def parsed(uri: str) -> tuple[str, str]:
         MCPError: it names nothing of a job.
     """
     name, _, part = uri.removeprefix(SCHEME).partition("/")
-    if not uri.startswith(SCHEME) or not name or part not in ("", "logs", "result"):
+    if named_job(uri) is None:
         said = f"there is no resource {uri!r}: they are {SCHEME}JOB_ID, {SCHEME}JOB_ID/logs, {SCHEME}JOB_ID/result"
         refuse(said, data={"uri": uri})
     return unquote(name), part
+
+
+def named_job(uri: str) -> str | None:
+    """The id of the job that a URI names, whether there is one or not; None if it names nothing of a job."""
+    name, _, part = uri.removeprefix(SCHEME).partition("/")
+    return unquote(name) if uri.startswith(SCHEME) and name and part in COMMAND_OF else None
 
 
 def log_tail(page: LogPage, most_bytes: int) -> str:
     """The last lines of a log in the order in which they were written; in the first line, what is not shown."""
     lines: list[str] = []
     room = most_bytes
+    is_continued = False
     for entry in reversed(page.entries):
         room -= len(entry.line.encode()) + 1
         if room < 0:
             break
-        lines.append(entry.line)
+        if is_continued:
+            lines[-1] = entry.line + lines[-1]
+        else:
+            lines.append(entry.line)
+        is_continued = entry.continues
     earlier = page.stdout_lines + page.stderr_lines - len(lines)
     note = [f"[{earlier} earlier lines: read them with queue_get_job_logs]"] if earlier > 0 else []
     return "\n".join([*note, *reversed(lines)])

@@ -17,7 +17,7 @@ from mcp_queue_plugin.errors import JobStateInvalid, QuestionNotFound, QueueErro
 from mcp_queue_plugin.mcp import capabilities
 from mcp_queue_plugin.mcp.capabilities import RequestContext
 from mcp_queue_plugin.mcp.crowd import Crowd
-from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
+from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse, require_command
 from mcp_queue_plugin.mcp.questions import answer_of
 from mcp_queue_plugin.mcp.task_state import EXTENSION, TaskTerms
 from mcp_queue_plugin.model.states import ENDED_STATES
@@ -56,7 +56,7 @@ class TaskMethods:
 
     async def get(self, ctx: RequestContext, params: TaskParams) -> dict[str, Any]:
         """Answer how a task stands, with what has become of it."""
-        _admit(ctx, params)
+        _admit(ctx, params, "queue_get_job_status")
         answer = await _task(params.task_id)
         told = {**DONE, **self._terms.detailed(answer, time.time())}
         if answer.job.state in ENDED_STATES:
@@ -70,7 +70,7 @@ class TaskMethods:
         Raises:
             MCPError: there is no such task, or an answer is not what its question asks for; others hold already.
         """
-        _admit(ctx, params)
+        _admit(ctx, params, "queue_answer_job")
         questions = {question.key: question for question in (await _task(params.task_id)).job.questions}
         try:
             for key in questions.keys() & params.input_responses.keys():
@@ -84,7 +84,7 @@ class TaskMethods:
 
     async def cancel(self, ctx: RequestContext, params: TaskParams) -> dict[str, Any]:
         """Stop a task; one that has ended stays as it is. The stop is committed before the answer."""
-        _admit(ctx, params)
+        _admit(ctx, params, "queue_stop_job")
         try:
             with suppress(JobStateInvalid):
                 await running_manager().engine.stop_job(params.task_id, reason=CANCELLED, wait_seconds=0.0)
@@ -94,13 +94,15 @@ class TaskMethods:
         return dict(DONE)
 
 
-def _admit(ctx: RequestContext, params: TaskParams) -> None:
+def _admit(ctx: RequestContext, params: TaskParams, command: str) -> None:
+    """Check a request for a task; ``command`` does the same for clients without tasks."""
     if not capabilities.is_modern(ctx):
         refuse("Method not found", METHOD_NOT_FOUND, ctx.method)
     capabilities.require(ctx, capabilities.TASKS)
     # Over HTTP it says which task is meant to whoever passes the request on, who must be able to rely on it.
     if ctx.request is not None and decode_header_value(ctx.request.headers.get(MCP_NAME_HEADER)) != params.task_id:
         refuse(f"the header {MCP_NAME_HEADER} is not the taskId of the request", HEADER_MISMATCH)
+    require_command(command)
 
 
 async def _task(task_id: str) -> Answer:

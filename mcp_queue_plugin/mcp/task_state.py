@@ -52,7 +52,7 @@ class TaskTerms:
             "status": task_status(job),
             "statusMessage": status_message(answer, now),
             "createdAt": iso8601(job.created_at),
-            "lastUpdatedAt": iso8601(_updated_at(job)),
+            "lastUpdatedAt": iso8601(job.changed_at),
             "ttlMs": self._ttl_milliseconds(job),
             POLL_INTERVAL: max(POLL_MIN_MILLISECONDS, round(1000 * poll_after_seconds(job, now))),
         }
@@ -83,7 +83,11 @@ class TaskTerms:
             facts = {} if error is None else {"message": error.message, "type": error.type, "code": error.code}
             return answers.of_error(facts, self.max_output_bytes)
         document = None if answer.result is None else json.loads(answer.result)
-        if job.command is not None and isinstance(document, dict) and "result" in document:
+        if job.command is None:
+            return answers.of_data(
+                document if isinstance(document, dict) else {"result": document}, self.max_output_bytes
+            )
+        if isinstance(document, dict) and "result" in document:
             # A command's own answer, out of what the adapter wraps around it.
             document = document["result"]
         return answers.of_envelope(document, self.max_output_bytes)
@@ -129,8 +133,3 @@ def _waiting(answer: Answer) -> str:
         return "waits for a worker"
     place = answer.place
     return f"waits at position {place.position} of its queue, about {place.estimated_wait_seconds:g} s"
-
-
-def _updated_at(job: Job) -> float:
-    times = (job.created_at, job.queued_at, job.started_at, job.completed_at, job.deleted_at)
-    return max(time for time in times if time is not None)

@@ -38,6 +38,10 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     next_uid: int | None
 
 
+RESULT_PIECE_MAX_BYTES = 1_048_576
+"""A result is read in pieces of at most so many bytes."""
+
+
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which log lines to read: up to ``limit`` of them from ``cursor`` on, or with ``tail`` the last ones.
 

@@ -17,6 +17,9 @@ Schema = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
+_detached: set[asyncio.Future[Any]] = set()
+"""The commands that run on though nobody waits for them any more."""
+
 
 class CommandDescription(NamedTuple):
     """What a command says of itself."""
@@ -111,11 +114,12 @@ async def _wait_detached(run: asyncio.Future[Any], name: str) -> None:
     """Wait for ``run`` for as long as the adapter does, and never cancel it: it may work in a thread."""
     try:
         await asyncio.wait({run}, timeout=synchronous_cap_seconds())
-    except asyncio.CancelledError:
-        handlers._detach_command_task(run, name, logger)
-        raise
-    if not run.done():
-        handlers._detach_command_task(run, name, logger)
+    finally:
+        if not run.done():
+            # A loop holds its tasks only weakly.
+            _detached.add(run)
+            run.add_done_callback(_detached.discard)
+            handlers._detach_command_task(run, name, logger)
 
 
 def _described(name: str, command: Any) -> CommandDescription:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,12 @@ def text_of(result: CallToolResult) -> str:
         ({"success": True, "data": {"a": "€"}, "message": "done"}, {"a": "€"}),
         ({"success": True, "data": {}}, {}),
         ({"success": True, "rows": [1]}, {"rows": [1]}),
+        ({"success": True, "data": {"error": 0.03}, "error": None}, {"error": 0.03}),
+        (
+            {"success": True, "data": {"at": datetime(2026, 1, 2, tzinfo=UTC), "in": Path("x")}},
+            {"at": "2026-01-02T00:00:00+00:00", "in": "x"},
+        ),
+        ({"success": True, "data": {"name": "a\udcff"}}, {"name": "a?"}),
         ({"success": True, "data": [1, 2]}, {"result": [1, 2]}),
         ([1], {"result": [1]}),
         (None, {"result": None}),
@@ -61,6 +69,12 @@ def test_an_error_is_told_in_words(error: Any, text: str) -> None:
     for envelope in ({"success": False, "error": error}, {"error": error}):
         result = answers.of_envelope(envelope, MOST)
         assert (text_of(result), result.is_error, result.structured_content) == (text, True, None)
+
+
+@pytest.mark.parametrize("data", [{"x": float("nan")}, {"x": object()}])
+def test_what_nobody_can_say_is_an_error_of_the_command(data: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        answers.of_data(data, MOST)
 
 
 @given(st.text(min_size=400))

@@ -116,7 +116,7 @@ class Commands:
 
     async def __call__(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         self.calls.append((name, params))
-        if name == "log":
+        if name == "queue_get_job_logs":
             entries = [{"line": self._line}] * params.get("limit", 1000)
             return {"success": True, "data": {"entries": entries, "next_cursor": str(len(entries))}}
         if name == "queue_get_job_result":
@@ -126,14 +126,14 @@ class Commands:
 
 async def test_a_page_is_asked_for_again_until_it_fits() -> None:
     commands = Commands(line_length=10)
-    page = (await Fitting(2048, commands)("log", {"job_id": "a"}))["data"]
+    page = (await Fitting(2048, commands)("queue_get_job_logs", {"job_id": "a"}))["data"]
     assert len(json.dumps(page)) <= 2048
     assert page["next_cursor"] == str(len(page["entries"]))
-    assert [name for name, _ in commands.calls] == ["log"] * len(commands.calls)
+    assert [name for name, _ in commands.calls] == ["queue_get_job_logs"] * len(commands.calls)
 
 
 async def test_one_line_that_does_not_fit_is_told_all_the_same() -> None:
-    page = (await Fitting(2048, Commands(line_length=5000))("log", {}))["data"]
+    page = (await Fitting(2048, Commands(line_length=5000))("queue_get_job_logs", {}))["data"]
     assert len(page["entries"]) == 1
 
 
