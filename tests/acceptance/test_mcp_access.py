@@ -15,7 +15,7 @@ from mcp import Client, MCPError
 from mcp_types import CallToolResult
 
 from tests.acceptance.conftest import StartServer
-from tests.acceptance.harness.callers import ALICE, BOB, ROOT, WAITS_MAX
+from tests.acceptance.harness.callers import ALICE, AUTH, BOB, ROOT, WAITS_MAX
 from tests.acceptance.harness.configuration import write_configuration
 from tests.acceptance.harness.mcp import (
     cancel_task,
@@ -155,6 +155,58 @@ async def test_the_waits_of_a_caller_are_bounded(guarded: Server, gate: Gate) ->
         gate.open()
         for call in waiting:
             assert not (await call).is_error
+
+
+async def test_a_command_that_is_forbidden_is_so_in_every_form(start: StartServer, tmp_path: Path) -> None:
+    names = ("get_job_status", "get_job_logs", "get_job_result", "list_jobs", "stop_job", "answer_job")
+    forbidden = {f"queue_{name}": ["write"] for name in names}
+    plugin = {"access": {"owner_only": False}}
+    server = start(write_configuration(tmp_path, queue_plugin=plugin, auth=AUTH, command_permissions=forbidden))
+    gate = Gate(tmp_path / "gate")
+    async with connected(server.url, token=ALICE) as alice, connected(server.url, token=BOB) as bob:
+        job_id = (await start_task(alice, "hold", gate=str(gate)))["taskId"]
+        for name in ("tasks/get", "tasks/cancel", "tasks/update", "record", "logs", "result"):
+            with pytest.raises(MCPError, match="you lack the permission"):
+                await LOOKS[name](bob, job_id)
+        with pytest.raises(MCPError, match="you lack the permission"):
+            await bob.list_resources()
+        with pytest.raises(MCPError, match="you lack the permission"):
+            async with bob.listen(resource_subscriptions=[f"job://{job_id}"]):
+                pass
+        assert (await get_task(alice.session, job_id))["status"] == "working"
+        gate.open()
+        await task_until(alice.session, job_id, "completed")
+
+
+async def test_what_a_stream_is_about_counts_as_waits_of_its_caller(guarded: Server, gate: Gate) -> None:
+    async with connected(guarded.url, token=ALICE) as alice:
+        job_ids = [(await start_task(alice, "hold", gate=str(gate)))["taskId"] for _ in range(WAITS_MAX + 1)]
+        headers = {"Authorization": f"Bearer {ALICE}"}
+        async with listening(guarded, headers, taskIds=job_ids[:WAITS_MAX]) as messages:
+            assert (await anext(messages))["method"] == "notifications/subscriptions/acknowledged"
+            with pytest.raises(MCPError, match="of your calls wait already"):
+                async with alice.listen(resource_subscriptions=[f"job://{job_ids[-1]}"]):
+                    pass
+        gate.open()
+        for job_id in job_ids:
+            await task_until(alice.session, job_id, "completed")
+
+
+async def test_what_names_no_job_is_not_honoured_and_nothing_is_told_twice(application: Server, gate: Gate) -> None:
+    async with connected(application.url) as client:
+        job_id = (await start_task(client, "hold", gate=str(gate)))["taskId"]
+        application.running(job_id, "running")
+        uri = f"job://{job_id}"
+        wanted = [uri, uri, "job://", f"{uri}/else", f"{uri}/logs/", "job://nobody's", "test://x"]
+        async with client.listen(resource_subscriptions=wanted) as events:
+            assert events.honored.resource_subscriptions == [uri]
+        gate.open()
+        await task_until(client.session, job_id, "completed")
+
+
+def test_a_path_is_what_it_is(application: Server) -> None:
+    for path in ("/mcp%0A", "/mcp/%0A", "//mcp", "/mcp/x", "/MCP"):
+        assert answer_to(application, HEADERS, DISCOVER, path).status_code == 404
 
 
 NOT_ONE_MESSAGE = {

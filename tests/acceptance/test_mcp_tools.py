@@ -136,6 +136,24 @@ async def test_what_goes_wrong_is_told_so_that_a_model_can_do_better(application
 
 
 @MODES
+async def test_what_breaks_in_the_server_is_told_to_its_log_alone(application: Server, mode: str) -> None:
+    async with connected(application.url, mode=mode) as client:
+        broken = await client.call_tool("tool_odd", {})
+    assert (broken.is_error, text_of(broken).splitlines()[0]) == (
+        True,
+        "tool_odd failed; the server's log says why",
+    )
+    assert "The tool tool_odd failed" in application.log_text()
+
+
+async def test_a_cursor_that_no_page_has_told_is_refused(application: Server) -> None:
+    async with connected(application.url) as client:
+        for ask in (client.list_tools, client.list_resources):
+            with pytest.raises(MCPError, match="is not the nextCursor of a page"):
+                await ask(cursor="no cursor")
+
+
+@MODES
 async def test_a_long_command_answers_at_once_and_one_wait_brings_its_result(application: Server, mode: str) -> None:
     async with connected(application.url, tasks=False, mode=mode) as client:
         began = time.monotonic()

@@ -108,6 +108,16 @@ class Noisy(Command):
         return SuccessResult(data={"noise": 3})
 
 
+class Odd(Command):
+    """Break where nobody expects it."""
+
+    name = "tool_odd"
+    result_class = SuccessResult
+
+    async def execute(self, **_: Any) -> CommandResult:
+        return SuccessResult(data={"secret path": object()})
+
+
 class TaskOnly(QueuedCommand):
     """A command that its callers must be able to follow."""
 
@@ -129,5 +139,5 @@ class AskFirst(QueuedCommand):
         return SuccessResult(data={"city": params.get("city")})
 
 
-for command in (Divide, RegisterTool, BigResult, Noisy, Steps, SlowInServer, TaskOnly, AskFirst):
+for command in (Divide, RegisterTool, BigResult, Noisy, Odd, Steps, SlowInServer, TaskOnly, AskFirst):
     registry.register(command, "custom")
