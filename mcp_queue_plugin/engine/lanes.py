@@ -177,6 +177,7 @@ class Lanes:
             free=max(0, min(slots - len(lane.running), self._slots - taken)),
             cycle_seconds=lane.state.average_seconds + lane.rule.min_pause_seconds,
             opens_in_seconds=lane.opens_in_seconds(now),
+            is_paused=lane.state.paused,
         )
 
 

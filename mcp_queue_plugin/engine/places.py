@@ -39,6 +39,7 @@ class Places:
                 estimated_wait_seconds=estimated_wait_seconds(
                     positions[job.uid], outlooks[job.options.queue], (job.not_before or clock_now) - clock_now
                 ),
+                is_paused=outlooks[job.options.queue].is_paused,
             )
             for job in pending
         }

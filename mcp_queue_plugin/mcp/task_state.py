@@ -132,4 +132,6 @@ def _waiting(answer: Answer) -> str:
     if answer.place is None:
         return "waits for a worker"
     place = answer.place
+    if place.is_paused:
+        return f"waits at position {place.position} of its queue, which is paused"
     return f"waits at position {place.position} of its queue, about {place.estimated_wait_seconds:g} s"

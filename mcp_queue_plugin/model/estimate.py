@@ -17,6 +17,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     position: int
     estimated_wait_seconds: float
+    is_paused: bool = False
+    """Whether its queue is paused."""
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     cycle_seconds: float
     opens_in_seconds: float
+    is_paused: bool = False
 
 
 def estimated_wait_seconds(position: int, outlook: Outlook, due_in_seconds: float = 0.0) -> float:

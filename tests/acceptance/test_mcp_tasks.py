@@ -32,7 +32,7 @@ from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.waiting import Gate
 
 RETENTION_SECONDS = 21_600
-END_SECONDS = 5.0
+END_SECONDS = 12.0
 """Far less than what a server waits for connections that are in use."""
 HEADERS = {
     "Accept": "application/json, text/event-stream",
@@ -145,6 +145,17 @@ async def test_a_task_that_waits_says_at_which_place(application: Server, gate: 
         assert task["statusMessage"].startswith("waits at position 1 of its queue, about ")
         gate.open()
         await task_until(client.session, waiting, "completed")
+
+
+async def test_a_task_whose_queue_is_paused_says_so(application: Server) -> None:
+    async with connected(application.url) as client:
+        application.call("queue_pause", queue="default")
+        try:
+            task = await start_task(client, "add_numbers", a=1, b=2)
+            assert task["statusMessage"].endswith("of its queue, which is paused")
+        finally:
+            application.call("queue_resume", queue="default")
+        await task_until(client.session, task["taskId"], "completed")
 
 
 async def test_who_has_not_declared_tasks_is_told_so_and_unknown_ids_are_refused(application: Server) -> None:

@@ -120,6 +120,13 @@ def test_the_result_is_what_the_command_itself_has_answered(command: str | None,
             "waits at position 3 of its queue, about 20 s",
         ),
         (
+            Answer(
+                changed(job_in(State.QUEUED), description=""),
+                place=Place(position=1, estimated_wait_seconds=0.0, is_paused=True),
+            ),
+            "waits at position 1 of its queue, which is paused",
+        ),
+        (
             Answer(changed(job_in(State.SCHEDULED), not_before=0.0, description="")),
             "waits until 1970-01-01T00:00:00.000Z",
         ),
