@@ -12,7 +12,7 @@ from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import QuestionNotFound
 from mcp_queue_plugin.model.answer_schemas import check_answer
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH, Job, Question
-from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer, is_key
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer, check_answer_size, is_key
 from mcp_queue_plugin.model.text import storable
 
 
@@ -21,7 +21,8 @@ async def answer_question(
 ) -> Answer:
     """Answer the question ``key`` of a job of the caller's, and return the job's record after the commit.
 
-    ``value`` is any JSON value, for ``accept`` alone. A question that was answered before keeps its first answer.
+    ``value`` is any JSON value of at most 64 KiB, for ``accept`` alone. A question that was answered before keeps its
+    first answer.
 
     Raises:
         JobNotFound: there is no such job for the caller.
@@ -30,6 +31,7 @@ async def answer_question(
     """
     accepted = action is AnswerAction.ACCEPT
     document = encode_document(value, "value") if accepted else b""
+    check_answer_size(document)
     queue.check_document(document, "value")
     while True:
         job = (await queue.engine.status(job_id)).job

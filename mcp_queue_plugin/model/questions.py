@@ -20,6 +20,8 @@ QUESTIONS_MAX = 16
 
 PROMPT_MAX_LENGTH = 4_096
 SCHEMA_MAX_BYTES = 8_192
+ANSWER_MAX_BYTES = 65_536
+"""So large the value of an answer may be as JSON: checking it by a schema holds up everybody else."""
 
 _replace = msgspec.structs.replace
 
@@ -55,6 +57,16 @@ def new_question(key: object, prompt: object, schema: object, attempt: int) -> Q
     return Question(
         key=str(key), prompt=prompt, schema=None if schema is None else _encoded_schema(schema), attempt=attempt
     )
+
+
+def check_answer_size(document: bytes) -> None:
+    """Check that ``document``, the value of an answer as JSON, is not larger than ``ANSWER_MAX_BYTES``.
+
+    Raises:
+        InvalidParameters: it is.
+    """
+    if len(document) > ANSWER_MAX_BYTES:
+        raise _too_large("value of an answer", "value", ANSWER_MAX_BYTES, len(document))
 
 
 def told_question(key: str, prompt: str, schema: str | None, attempt: int) -> Question | None:
@@ -113,13 +125,7 @@ def _encoded_schema(schema: object) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise _invalid("schema", "a JSON Schema as a dict that can be written as JSON", schema) from error
     if size_bytes > SCHEMA_MAX_BYTES:
-        raise InvalidParameters(
-            f"the schema of a question is too large: {size_bytes} bytes; {SCHEMA_MAX_BYTES} are allowed",
-            field="schema",
-            violation="size",
-            maximum=SCHEMA_MAX_BYTES,
-            got=size_bytes,
-        )
+        raise _too_large("schema of a question", "schema", SCHEMA_MAX_BYTES, size_bytes)
     check_schema(json.loads(text))
     return text
 
@@ -131,4 +137,14 @@ def _invalid(field: str, expected: str, got: Any) -> InvalidParameters:
         violation="value",
         expected=expected,
         got=shown(got),
+    )
+
+
+def _too_large(what: str, field: str, maximum: int, got: int) -> InvalidParameters:
+    return InvalidParameters(
+        f"the {what} is too large: {got} bytes; {maximum} are allowed",
+        field=field,
+        violation="size",
+        maximum=maximum,
+        got=got,
     )
