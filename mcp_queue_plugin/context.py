@@ -84,7 +84,8 @@ class JobContext:
         Args:
             key: what names the question within the job, 1 to 200 characters.
             prompt: the question in words, at most 4,096 characters.
-            schema: the JSON Schema that the answer has to match, at most 8 KiB as JSON; None lets it be any value.
+            schema: the JSON Schema that the answer has to match, at most 8 KiB as JSON, without references to
+                elsewhere and with patterns that have no look-around; None lets it be any value.
 
         Raises:
             InvalidParameters: one of these is not valid, or 16 questions of the job are open.

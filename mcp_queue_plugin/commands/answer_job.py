@@ -29,7 +29,9 @@ class QueueAnswerJobCommand(QueueCommand):
             "minLength": 1,
             "maxLength": JOB_ID_MAX_LENGTH,
         },
-        "value": {"description": "The answer: any JSON value that the question's schema allows; for accept alone"},
+        "value": {
+            "description": "The answer: JSON of up to 64 KiB that the question's schema allows; for accept alone"
+        },
         "action": {
             "type": "string",
             "description": "Accept (default) answers with the value; decline and cancel end the question without one",
