@@ -100,13 +100,14 @@ class McpEndpoint:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._listening.tools_have_changed)
 
-        tools.tell_of_changed_commands(tell)
         # It tells with every request of a session that it ends, though there are none.
         logging.getLogger("mcp.server.streamable_http").setLevel(logging.WARNING)
         async with streaming.run(), at_once.run():
+            tell_no_more = tools.tell_of_changed_commands(tell)
             try:
                 yield
             finally:
+                tell_no_more()
                 self.end_streams()
 
     def _manager(self, *, in_one_piece: bool) -> StreamableHTTPSessionManager:

@@ -36,12 +36,15 @@ async def test_every_command_is_a_tool_with_what_it_says_of_itself(application: 
     assert set(tools) == set(application.get("/commands")["commands"])
     divide = tools["tool_divide"]
     assert (divide.description, divide.input_schema["required"]) == ("Divide a by b", ["a", "b"])
-    assert divide.output_schema == {
+    assert divide.output_schema is not None
+    of_data, started, message = divide.output_schema.pop("anyOf")
+    assert divide.output_schema == {"type": "object", "$defs": {"number": {"type": "number"}}}
+    assert of_data == {
         "type": "object",
         "properties": {"quotient": {"$ref": "#/$defs/number"}},
         "required": ["quotient"],
-        "$defs": {"number": {"type": "number"}},
     }
+    assert ("job_id" in started["required"], message["required"]) == (True, ["message"])
     assert divide.annotations is not None
     assert (divide.annotations.read_only_hint, divide.annotations.title) == (True, "Division")
 
@@ -216,6 +219,54 @@ async def test_a_wait_may_take_longer_than_over_json_rpc(start: StartServer, tmp
         gate.open()
         record = await wait_for_job(client, handed_over)
     assert record["result"]["result"]["data"] == {"ended": True}
+
+
+@MODES
+async def test_an_answer_about_a_job_or_of_a_message_alone_is_one_that_the_tool_has_told_of(
+    start: StartServer, tmp_path: Path, mode: str
+) -> None:
+    config = write_configuration(tmp_path, queue_manager={"command_timeout": 1.2}, modules=TOOLING)
+    server, gate = start(config), Gate(tmp_path / "gate")
+    # The client raises whatever is not as the tool's schema says.
+    async with connected(server.url, tasks=False, mode=mode) as client:
+        answer = await client.call_tool("tool_strict_answer", {})
+        assert answer.structured_content == {"message": "nothing to wait for"}
+        job_id = await start_job(client, "tool_strict_answer", gate=str(gate), path=str(tmp_path / "end"))
+        gate.open()
+        record = await wait_for_job(client, job_id)
+        assert record["result"]["result"]["data"] == {"ended": True}
+        answer = await client.call_tool("tool_strict_answer", {"gate": str(gate), "path": str(tmp_path / "end")})
+        assert answer.structured_content == {"ended": True}
+
+
+@MODES
+async def test_a_schema_with_definitions_of_its_own_holds_for_a_start(application: Server, mode: str) -> None:
+    async with connected(application.url, tasks=False, mode=mode) as client:
+        (tool,) = [tool for tool in (await client.list_tools()).tools if tool.name == "tool_parts"]
+        assert tool.output_schema is not None
+        assert set(tool.output_schema["$defs"]) == {"Part"}
+        job_id = await start_job(client, "tool_parts", count=2)
+        record = await wait_for_job(client, job_id)
+    assert record["result"]["result"]["data"] == {"parts": [{"name": "0"}, {"name": "1"}]}
+
+
+async def test_a_schema_with_definitions_of_its_own_holds_for_what_a_task_has_answered(application: Server) -> None:
+    async with connected(application.url) as client:
+        answer = await client.call_tool("tool_parts", {"count": 2})
+    assert answer.structured_content == {"parts": [{"name": "0"}, {"name": "1"}]}
+
+
+@MODES
+async def test_a_command_that_describes_itself_badly_can_be_called_and_takes_no_other_away(
+    application: Server, mode: str
+) -> None:
+    async with connected(application.url, tasks=False, mode=mode) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        bad = tools["tool_badly_described"]
+        assert (bad.input_schema, bad.output_schema, bad.annotations) == ({"type": "object"}, None, None)
+        assert (await client.call_tool("tool_badly_described", {})).structured_content == {"called": True}
+    assert "tool_divide" in tools
+    application.wait_for_log("The command 'tool_badly_described' is listed by its name and description alone")
 
 
 async def test_a_result_that_is_too_long_to_read_is_read_in_pieces(application: Server) -> None:

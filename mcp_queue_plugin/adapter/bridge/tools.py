@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from mcp_proxy_adapter.api import handlers
@@ -12,6 +13,7 @@ from mcp_proxy_adapter.commands.command_registry import CommandRegistry, registr
 from mcp_proxy_adapter.core.errors import InvalidParamsError, MicroserviceError, ValidationError
 
 from mcp_queue_plugin.adapter.bridge.server import replace, synchronous_cap_seconds
+from mcp_queue_plugin.model.text import storable
 
 Schema = dict[str, Any]
 
@@ -60,14 +62,23 @@ def commands_version() -> int:
     return int(registry.get_openapi_version())
 
 
-def tell_of_changed_commands(callback: Callable[[], None]) -> None:
-    """Call ``callback`` whenever a command was registered or unloaded, from any thread; the last callback holds."""
+def tell_of_changed_commands(callback: Callable[[], None]) -> Callable[[], None]:
+    """Call ``callback`` whenever a command was registered or unloaded, from any thread.
 
-    def bump(own: CommandRegistry) -> None:
-        type(own)._global_openapi_version += 1
+    Calling what this returns ends that.
+    """
+    _callbacks.add(callback)
+    replace(CommandRegistry, "_bump_openapi_version", _bump_and_tell)
+    return partial(_callbacks.discard, callback)
+
+
+_callbacks: set[Callable[[], None]] = set()
+
+
+def _bump_and_tell(own: CommandRegistry) -> None:
+    type(own)._global_openapi_version += 1
+    for callback in tuple(_callbacks):
         callback()
-
-    replace(CommandRegistry, "_bump_openapi_version", bump)
 
 
 def check_parameters(name: str, params: dict[str, Any]) -> None:
@@ -125,9 +136,9 @@ async def _wait_detached(run: asyncio.Future[Any], name: str) -> None:
 def _described(name: str, command: Any) -> CommandDescription:
     return CommandDescription(
         name=name,
-        description=str(command.descr or command.__doc__ or name).strip(),
-        parameters=_schema(command.get_schema, name),
-        result=_schema(command.get_result_schema, name),
+        description=_description(name, command),
+        parameters=_schema(command, "get_schema", name),
+        result=_schema(command, "get_result_schema", name),
         use_queue=bool(getattr(command, "use_queue", False)),
         ends_in_time=bool(getattr(command, "ends_in_time", False)),
         annotations=getattr(command, "mcp_annotations", {}),
@@ -136,11 +147,28 @@ def _described(name: str, command: Any) -> CommandDescription:
     )
 
 
-def _schema(of_command: Callable[[], Any], name: str) -> Schema:
+def _description(name: str, command: Any) -> str:
     try:
-        schema = of_command()
-    except Exception:
-        # The application's code: a command that cannot say what it takes can still be called.
-        logger.exception("The command %s cannot tell its schema", name)
+        return storable(str(command.descr or command.__doc__ or name).strip())
+    except Exception:  # noqa: BLE001 - the application's code; it is logged, once
+        _log_once("The command %s cannot tell its description", name)
+        return name
+
+
+def _schema(command: Any, method: str, name: str) -> Schema:
+    try:
+        schema = getattr(command, method)()
+        return dict(schema) if isinstance(schema, Mapping) else {}
+    except Exception:  # noqa: BLE001 - the same: a command that cannot say what it takes can still be called
+        _log_once("The command %s cannot tell its schema", name)
         return {}
-    return dict(schema) if isinstance(schema, Mapping) else {}
+
+
+_logged: set[tuple[str, str]] = set()
+
+
+def _log_once(message: str, name: str) -> None:
+    """Log the exception that is being handled, unless that was said of this command before."""
+    if (message, name) not in _logged:
+        _logged.add((message, name))
+        logger.exception(message, name)

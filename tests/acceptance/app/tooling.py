@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from mcp_proxy_adapter.commands.base import Command
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, SuccessResult
+from pydantic import BaseModel, ConfigDict
 
 from mcp_queue_plugin import current_job
 from tests.acceptance.app.base import QueuedCommand, append, wait_for_file
@@ -139,5 +140,85 @@ class AskFirst(QueuedCommand):
         return SuccessResult(data={"city": params.get("city")})
 
 
-for command in (Divide, RegisterTool, BigResult, Noisy, Odd, Steps, SlowInServer, TaskOnly, AskFirst):
+class Part(BaseModel):
+    """A part of a whole."""
+
+    name: str
+
+
+class Whole(BaseModel):
+    """What a schema that pydantic writes puts into its own definitions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parts: list[Part]
+
+
+class StrictAnswer(SlowInServer):
+    """Run as ``SlowInServer``; the schema of its data allows nothing else. Without a gate it answers a message."""
+
+    name = "tool_strict_answer"
+
+    @classmethod
+    def get_schema(cls) -> dict[str, Any]:
+        return {**super().get_schema(), "required": []}
+
+    @classmethod
+    def get_result_schema(cls) -> dict[str, Any]:
+        ended = {"ended": {"type": "boolean"}}
+        data = {"type": "object", "properties": ended, "required": ["ended"], "additionalProperties": False}
+        return {"type": "object", "properties": {"data": data}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        if "gate" not in params:
+            return SuccessResult(message="nothing to wait for")
+        return await super().execute(**params)
+
+
+class Parts(QueuedCommand):
+    """Return so many parts; what it returns is described by pydantic."""
+
+    name = "tool_parts"
+    properties: ClassVar[dict[str, Any]] = {"count": {"type": "integer"}}
+    required = ("count",)
+
+    @classmethod
+    def get_result_schema(cls) -> dict[str, Any]:
+        return {"type": "object", "properties": {"data": Whole.model_json_schema()}}
+
+    async def execute(self, **params: Any) -> CommandResult:
+        return SuccessResult(data=Whole(parts=[Part(name=str(each)) for each in range(params["count"])]).model_dump())
+
+
+class BadlyDescribed(Command):
+    """A command that says of itself what cannot be told."""
+
+    name = "tool_badly_described"
+    result_class = SuccessResult
+    mcp_annotations: ClassVar[Any] = {"readOnlyHint": []}
+    mcp_requires: ClassVar[Any] = 5
+    mcp_ask_for: ClassVar[Any] = ["count"]
+
+    @classmethod
+    def get_result_schema(cls) -> dict[str, Any]:
+        return {"type": "object", "properties": None}
+
+    async def execute(self, **_: Any) -> CommandResult:
+        return SuccessResult(data={"called": True})
+
+
+for command in (
+    Divide,
+    RegisterTool,
+    BigResult,
+    Noisy,
+    Odd,
+    Steps,
+    SlowInServer,
+    TaskOnly,
+    AskFirst,
+    StrictAnswer,
+    Parts,
+    BadlyDescribed,
+):
     registry.register(command, "custom")
