@@ -24,9 +24,8 @@ STARTED: Schema = {
 
 MESSAGE: Schema = {
     "type": "object",
-    "description": "Of an answer that says nothing else",
+    "description": "An answer that says nothing, or nothing but a message",
     "properties": {"message": {"type": "string"}},
-    "required": ["message"],
     "additionalProperties": False,
 }
 

@@ -44,7 +44,7 @@ async def test_every_command_is_a_tool_with_what_it_says_of_itself(application: 
         "properties": {"quotient": {"$ref": "#/$defs/number"}},
         "required": ["quotient"],
     }
-    assert ("job_id" in started["required"], message["required"]) == (True, ["message"])
+    assert ("job_id" in started["required"], list(message["properties"])) == (True, ["message"])
     assert divide.annotations is not None
     assert (divide.annotations.read_only_hint, divide.annotations.title) == (True, "Division")
 
