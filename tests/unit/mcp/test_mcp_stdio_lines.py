@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import select
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -89,7 +90,7 @@ class Connection:
 
     def close(self, *descriptors: int) -> None:
         """Close these, or all; none twice, as another may have its number by then."""
-        for descriptor in self._open & set(descriptors or self._open):
+        for descriptor in self._open & (set(descriptors) or self._open):
             self._open.remove(descriptor)
             os.close(descriptor)
 
@@ -97,7 +98,14 @@ class Connection:
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     made = Connection()
+    before = set(threading.enumerate())
     yield made
+    made.close(made.input, made.output)
+    # A thread that still writes would go on with whatever has the number of its descriptor next.
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("standard "):
+            thread.join(WAIT_SECONDS)
+            assert not thread.is_alive()
     made.close()
 
 
