@@ -57,13 +57,13 @@ def _application(
 
 
 def _serve_stdio(config_path: Path) -> None:
-    from mcp_queue_plugin.mcp.stdio import protocol_output, serve_stdio
+    from mcp_queue_plugin.mcp.stdio import protocol_streams, serve_stdio
 
-    with protocol_output() as wire, reported_errors(as_json=False):
+    with protocol_streams() as streams, reported_errors(as_json=False):
         app, _, _ = _application(config_path)
         plugin = app.state.queue_plugin
         line_max_bytes = plugin.settings.queue_plugin.security.max_body_bytes
-        asyncio.run(serve_stdio(plugin.mcp.server, wire, app.router.lifespan_context(app), line_max_bytes))
+        asyncio.run(serve_stdio(plugin.mcp.server, streams, app.router.lifespan_context(app), line_max_bytes))
 
 
 def _server_section(config: dict[str, Any], host: str | None, port: int | None) -> dict[str, Any]:
