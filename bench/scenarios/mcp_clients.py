@@ -40,8 +40,8 @@ class Terms(NamedTuple):
     old_seconds: float = 100.0
     """How old the tasks are that are followed: a client is told to wait for a tenth of that, 0.5 to 10 s."""
 
-    idle_seconds: float = 16.0
-    """Longer than the time between two signs of life on a stream."""
+    idle_seconds: float = 30.0
+    """Twice the time between two signs of life on a stream, which all streams give at once."""
 
     windows: int = 3
     """Of each kind, with and without clients, in turns."""
@@ -55,7 +55,7 @@ class Task(NamedTuple):
 
 
 async def measure(folder: Path, seconds: float, terms: Terms = Terms()) -> Figures:  # noqa: B008
-    """One call's costs; throughputs with tasks that have just begun and older ones; and idle clients in between."""
+    """One call's costs; throughputs with tasks that have just begun and older ones; and idle clients."""
     sections = {"auto_import_modules": [COMMANDS_MODULE, MODULE], "queues": {HELD: {}}}
     async with our_server(folder, WORKERS, **sections) as server:
         await _call(server, "queue_pause", {"queue": HELD})
@@ -66,8 +66,8 @@ async def measure(folder: Path, seconds: float, terms: Terms = Terms()) -> Figur
         begin = time.perf_counter()
         await scene.start_tasks()
         figures |= await scene.followed("older", terms.older_seconds - (time.perf_counter() - begin))
-        figures |= await scene.idle()
-        return figures | await scene.followed("old", terms.old_seconds - (time.perf_counter() - begin))
+        figures |= await scene.followed("old", terms.old_seconds - (time.perf_counter() - begin))
+        return figures | await scene.idle()
 
 
 class _Scene:
@@ -125,6 +125,8 @@ class _Scene:
         With ``renewed`` tasks are started before each time anew.
         """
         await asyncio.sleep(max(0.0, wait_seconds))
+        # After a rest the first time would be slower than the others.
+        await self.rate()
         rates: dict[bool, list[float]] = {True: [], False: []}
         latencies: list[float] = []
         for is_followed in turns(self._terms.windows):
