@@ -385,13 +385,8 @@ WORTH_A_TEST = (
     "time went back",
     "log lines dropped",
     "Ask: working to input_required",
-    "Ask: input_required to input_required",
     "AnswerQuestion: input_required to working",
-    "AnswerQuestion: input_required to input_required",
-    "AnswerQuestion: queued to queued",
-    "AnswerQuestion: scheduled to scheduled",
     "AnswerQuestion refused: question_not_found",
-    "asked again in attempt 2",
 )
 
 
