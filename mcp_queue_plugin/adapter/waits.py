@@ -13,6 +13,9 @@ from mcp_queue_plugin.adapter.callers import current_caller
 from mcp_queue_plugin.errors import TooManyWaits
 from mcp_queue_plugin.model.job import Job
 
+WAIT_MAX_SECONDS = 55.0
+"""The longest wait that a call may ask for: most clients give up on a call after a minute."""
+
 
 class WaitTerms(NamedTuple):
     """On which terms the calls of one surface wait."""

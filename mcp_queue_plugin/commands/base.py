@@ -11,12 +11,10 @@ from mcp_proxy_adapter.commands.result import CommandResult, ErrorResult, Succes
 from mcp_queue_plugin.adapter.bridge.server import adapter_error
 from mcp_queue_plugin.adapter.enqueue import running_manager
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.adapter.waits import wait_terms
+from mcp_queue_plugin.adapter.waits import WAIT_MAX_SECONDS, wait_terms
 from mcp_queue_plugin.errors import InvalidParameters, QueueError
 from mcp_queue_plugin.model.job import JOB_ID_MAX_LENGTH
 from mcp_queue_plugin.model.masking import masked_refusal
-
-WAIT_MAX_SECONDS = 55.0
 
 JOB_ID = {"type": "string", "description": "The job's id", "minLength": 1, "maxLength": JOB_ID_MAX_LENGTH}
 GRACE_SECONDS = {

@@ -13,7 +13,7 @@ from mcp_queue_plugin.adapter.access import caller_as_user, check_command
 from mcp_queue_plugin.adapter.bridge import tools
 from mcp_queue_plugin.adapter.bridge.tools import CommandDescription, CommandRefused
 from mcp_queue_plugin.adapter.enqueue import running_manager, start_answer, submit_command
-from mcp_queue_plugin.adapter.waits import WaitTerms, waiting_on
+from mcp_queue_plugin.adapter.waits import WAIT_MAX_SECONDS, WaitTerms, waiting_on
 from mcp_queue_plugin.engine.values import Answer
 from mcp_queue_plugin.errors import AccessDenied, QueueError
 from mcp_queue_plugin.mcp import answers, capabilities
@@ -25,9 +25,6 @@ from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse
 from mcp_queue_plugin.mcp.fitting import Fitting
 from mcp_queue_plugin.mcp.task_state import TaskTerms, status_message
 from mcp_queue_plugin.model.job import Job
-
-WAIT_MAX_SECONDS = 55.0
-"""Most clients give up on a call after a minute."""
 
 WAIT_WITH = "queue_wait_job"
 

@@ -24,8 +24,8 @@ class Crowd:
     def looks_at(self, task: dict[str, Any], now: float) -> dict[str, Any]:
         """A task that goes on, as it is told to who looks at it ``now``, a monotonic time in seconds.
 
-        It says when to look again: as alone in the world, or later if so many look. Never later than an old one is
-        looked at.
+        It says when to look again: when it would say so to the only client there is, or later if many look; but no
+        later than of a task that takes long.
         """
         task_id = task["taskId"]
         self._looked_at.pop(task_id, None)

@@ -34,7 +34,7 @@ from mcp_queue_plugin.errors import JobNotFound, QueueError
 from mcp_queue_plugin.mcp import capabilities
 from mcp_queue_plugin.mcp.capabilities import RequestContext
 from mcp_queue_plugin.mcp.failures import as_mcp_error, refuse, require_command
-from mcp_queue_plugin.mcp.resources import named_job
+from mcp_queue_plugin.mcp.resources import part_of_job
 from mcp_queue_plugin.mcp.task_state import TaskTerms
 from mcp_queue_plugin.model.states import ENDED_STATES
 
@@ -124,7 +124,9 @@ class _Stream:
         task_ids = _texts((requested.model_extra or {}).get("taskIds"))
         if wants_tasks:
             capabilities.require(self._ctx, capabilities.TASKS)
-        uris = {uri: job_id for uri in requested.resource_subscriptions or () if (job_id := named_job(uri)) is not None}
+        uris = {
+            uri: named[0] for uri in requested.resource_subscriptions or () if (named := part_of_job(uri)) is not None
+        }
         if len(task_ids) + len(uris) > JOBS_PER_STREAM:
             refuse(f"a stream is about {JOBS_PER_STREAM} tasks and resources at most")
         if task_ids or uris:

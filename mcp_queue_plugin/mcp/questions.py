@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from mcp_queue_plugin.errors import InvalidParameters
+from mcp_queue_plugin.mcp.references import DEFINITIONS, with_references
 from mcp_queue_plugin.model.job import Job, Question
 from mcp_queue_plugin.model.questions import AnswerAction
 
 ANSWER = "answer"
 """The one field of a form that asks for something which is no object."""
 
-_OF_THE_ROOT = ("$schema", "$defs", "definitions")
+_OF_THE_ROOT = ("$schema", *DEFINITIONS)
 """What a schema keeps at its root when it becomes the schema of a form's field."""
-_OF_NAMES = ("$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties")
-"""What holds schemas by names that are no keywords."""
-_OF_VALUES = ("const", "default", "enum", "examples")
-"""What holds values, and no schemas."""
 
 
 def input_requests(job: Job) -> dict[str, Any]:
@@ -71,35 +69,19 @@ def _form_of_field(wanted: dict[str, Any]) -> dict[str, Any]:
         # References within it are to itself, wherever it stands.
         kept = {key: wanted[key] for key in ("$schema",) if key in wanted}
         return {**kept, **_object_of({ANSWER: wanted})}
-    moved = _moved(wanted, identity)
+    moved = with_references(wanted, _moved, lambda schema: _is_document(schema, identity))
     root = {key: moved.pop(key) for key in _OF_THE_ROOT if key in moved}
     return {**root, **_object_of({ANSWER: moved})}
 
 
-def _is_document(schema: dict[str, Any], identity: str) -> bool:
+def _is_document(schema: Mapping[str, Any], identity: str) -> bool:
     name = schema.get(identity)
     return isinstance(name, str) and not name.startswith("#")
 
 
-def _moved(schema: Any, identity: str) -> Any:
-    """``schema`` with its references to places of the root as they are once the root is a field."""
-    if isinstance(schema, list):
-        return [_moved(part, identity) for part in schema]
-    if not isinstance(schema, dict) or _is_document(schema, identity):
-        return schema
-    moved: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in _OF_NAMES and isinstance(value, dict):
-            moved[key] = {name: _moved(part, identity) for name, part in value.items()}
-        elif key in ("$ref", "$dynamicRef") and isinstance(value, str):
-            moved[key] = _moved_reference(value)
-        else:
-            moved[key] = value if key in _OF_VALUES else _moved(value, identity)
-    return moved
-
-
-def _moved_reference(reference: str) -> str:
-    is_place = reference == "#" or reference.startswith("#/")
+def _moved(keyword: str, reference: str) -> str:
+    """A reference to a place of the root as it is once the root is a field."""
+    is_place = keyword != "$recursiveRef" and (reference == "#" or reference.startswith("#/"))
     stays = unquote(reference).startswith(tuple(f"#/{key}/" for key in _OF_THE_ROOT))
     return f"#/properties/{ANSWER}{reference[1:]}" if is_place and not stays else reference
 

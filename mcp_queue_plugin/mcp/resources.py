@@ -107,17 +107,16 @@ def parsed(uri: str) -> tuple[str, str]:
     Raises:
         MCPError: it names nothing of a job.
     """
-    name, _, part = uri.removeprefix(SCHEME).partition("/")
-    if named_job(uri) is None:
+    if (named := part_of_job(uri)) is None:
         said = f"there is no resource {uri!r}: they are {SCHEME}JOB_ID, {SCHEME}JOB_ID/logs, {SCHEME}JOB_ID/result"
         refuse(said, data={"uri": uri})
-    return unquote(name), part
+    return named
 
 
-def named_job(uri: str) -> str | None:
-    """The id of the job that a URI names, whether there is one or not; None if it names nothing of a job."""
+def part_of_job(uri: str) -> tuple[str, str] | None:
+    """The same, whether there is such a job or not; None if the URI names nothing of a job."""
     name, _, part = uri.removeprefix(SCHEME).partition("/")
-    return unquote(name) if uri.startswith(SCHEME) and name and part in COMMAND_OF else None
+    return (unquote(name), part) if uri.startswith(SCHEME) and name and part in COMMAND_OF else None
 
 
 def log_tail(page: LogPage, most_bytes: int) -> str:

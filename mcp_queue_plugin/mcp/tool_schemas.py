@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import jsonschema_rs
 
 from mcp_queue_plugin.adapter.bridge.tools import CommandDescription, Schema
+from mcp_queue_plugin.mcp.references import DEFINITIONS, with_references
 
 STARTED: Schema = {
     "type": "object",
@@ -29,18 +30,8 @@ MESSAGE: Schema = {
     "additionalProperties": False,
 }
 
-DEFINITIONS = ("$defs", "definitions")
-
-_REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
-_VALUES = frozenset({"const", "enum", "default", "examples"})
-"""Keywords that hold values, in which nothing is a reference."""
-_BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies", *DEFINITIONS})
-"""Keywords that hold schemas by names, which are no keywords."""
-
 _IN_ANSWER = "#/properties/data"
 _IN_TOOL = "#/anyOf/0"
-
-Change = Callable[[str], str]
 
 
 class UnusableSchema(Exception):
@@ -79,7 +70,7 @@ def _assembled(answer: Schema, data: Mapping[str, Any]) -> Schema:
             shared[key] = _merged(key, said) if key in DEFINITIONS else _agreed(key, said)
     of_data = {key: value for key, value in data.items() if key not in ("$schema", "$id", *DEFINITIONS)}
     whole = {**shared, "anyOf": [of_data]}
-    moved: Schema = _with_references(whole, _moved)
+    moved: Schema = with_references(whole, _moved, _refuse_documents)
     return {**moved, "type": "object", "anyOf": [*moved["anyOf"], STARTED, MESSAGE]}
 
 
@@ -99,28 +90,13 @@ def _agreed(what: str, said: list[Any]) -> Any:
     return said[0]
 
 
-def _with_references(schema: Any, change: Change) -> Any:
-    """A copy of ``schema`` in which every reference is what ``change`` makes of it."""
-    if isinstance(schema, list | tuple):
-        return [_with_references(each, change) for each in schema]
-    if not isinstance(schema, Mapping):
-        return schema
+def _refuse_documents(schema: Mapping[str, Any]) -> bool:
     if isinstance(schema.get("$id"), str):
         raise UnusableSchema(f"references below its $id {schema['$id']!r} cannot be followed")
-    return {key: _value(key, value, change) for key, value in schema.items()}
+    return False
 
 
-def _value(key: str, value: Any, change: Change) -> Any:
-    if key in _REFERENCES and isinstance(value, str):
-        return change(value)
-    if key in _VALUES:
-        return value
-    if key in _BY_NAME and isinstance(value, Mapping):
-        return {name: _with_references(each, change) for name, each in value.items()}
-    return _with_references(value, change)
-
-
-def _moved(reference: str) -> str:
+def _moved(_: str, reference: str) -> str:
     """A reference into the data of the answer, as one to where they stand in a tool's schema."""
     if reference in ("", "#"):
         raise UnusableSchema("a reference in it is to the whole answer")
@@ -132,12 +108,12 @@ def _moved(reference: str) -> str:
 
 
 def _check(schema: Schema) -> None:
-    def resolved(reference: str) -> str:
+    def resolved(_: str, reference: str) -> str:
         if reference.startswith("#/"):
             _resolve(schema, reference)
         return reference
 
-    _with_references(schema, resolved)
+    with_references(schema, resolved, _refuse_documents)
     try:
         jsonschema_rs.validator_for(schema, retriever=_refuse)
     except ValueError as error:
