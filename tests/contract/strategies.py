@@ -82,7 +82,8 @@ def _limited_add(handed_in: Submission, params: bytes, start: bool, rules: Limit
     return Add(submission=handed_in, params=params, start=start, limits=limits_of(handed_in, rules, queue))
 
 
-keys = st.sampled_from(["first", "second", "dritte ✓"])
+KEYS = ("first", "second", "dritte ✓")
+keys = st.sampled_from(KEYS)
 schemas = st.sampled_from([None, None, None, '{"type":"integer"}'])
 questions = st.builds(Question, key=keys, prompt=texts, schema=schemas, attempt=st.just(99))
 given_answers = st.builds(GivenAnswer, st.just(AnswerAction.ACCEPT), documents) | st.builds(

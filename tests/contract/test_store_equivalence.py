@@ -50,6 +50,7 @@ from mcp_queue_plugin.model.operations import (
     Sweep,
 )
 from mcp_queue_plugin.model.queries import JobQuery, LogPage, LogQuery
+from mcp_queue_plugin.model.questions import GivenAnswer
 from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, RUNNING_STATES, State
 from mcp_queue_plugin.store.memory import MemoryStore
 from mcp_queue_plugin.store.protocol import JobStore
@@ -230,6 +231,36 @@ class Equivalence(RuleBasedStateMachine):
         self.apply([msgspec.structs.replace(answer, job_id=job.job_id, owner=None)])
 
     @precondition(lambda self: self.in_states(RUNNING_STATES))
+    @rule(
+        choice=choices,
+        questions=st.lists(strategies.questions, min_size=2, max_size=2),
+        given=strategies.given_answers,
+        is_due=st.booleans(),
+    )
+    def fail_with_a_question(self, choice: int, questions: list[Question], given: GivenAnswer, is_due: bool) -> None:
+        """The second question is answered between two attempts; the next attempt asks all again."""
+        job = self.one_of(choice, RUNNING_STATES)
+        asked = [msgspec.structs.replace(question, attempt=job.attempt) for question in questions]
+        self.apply([Ask(token=job.token, question=question) for question in asked])
+        first, last = (
+            AnswerQuestion(job_id=job.job_id, key=question.key, answer=given, schema=question.schema)
+            for question in asked
+        )
+        self.apply([first])
+        self.fail_one(job)
+        if is_due and self.content.next_due is not None:
+            self.queue_what_is_due(False)
+        self.apply([last])
+        self.claim(9)
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        for job in self.in_states(RUNNING_STATES):
+            if job.has_answers and job.attempt > 1:
+                again = [Question(key=key, prompt="again", attempt=job.attempt) for key in strategies.KEYS]
+                self.apply([Ask(token=job.token, question=question) for question in again])
+
+    @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(both=st.lists(choices, min_size=1, max_size=2), end=strategies.finishes)
     def finish(self, both: list[int], end: Finish) -> None:
         tokens = [self.one_of(choice, RUNNING_STATES).token for choice in both]
@@ -239,8 +270,11 @@ class Equivalence(RuleBasedStateMachine):
     @rule(choice=choices)
     def fail(self, choice: int) -> None:
         """In a way that most jobs are tried again after."""
+        self.fail_one(self.one_of(choice, RUNNING_STATES))
+
+    def fail_one(self, job: Job) -> None:
         ending = Ending(kind=EndingKind.FAILED, error_kinds=("Rare", "Exception"))
-        self.apply([Finish(token=self.one_of(choice, RUNNING_STATES).token, ending=ending, jitter=1.0)])
+        self.apply([Finish(token=job.token, ending=ending, jitter=1.0)])
 
     @precondition(lambda self: self.in_states(State))
     @rule(choice=choices, attempts=st.integers(-1, 2), end=strategies.finishes)
@@ -385,8 +419,13 @@ WORTH_A_TEST = (
     "time went back",
     "log lines dropped",
     "Ask: working to input_required",
+    "Ask: input_required to input_required",
     "AnswerQuestion: input_required to working",
+    "AnswerQuestion: input_required to input_required",
+    "AnswerQuestion: queued to queued",
+    "AnswerQuestion: scheduled to scheduled",
     "AnswerQuestion refused: question_not_found",
+    "asked again in attempt 2",
 )
 
 
