@@ -19,9 +19,11 @@ from starlette.routing import Route
 from mcp_queue_plugin.adapter import access, enqueue, http_errors, push
 from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.bridge import server
+from mcp_queue_plugin.adapter.bridge.json_rpc import json_rpc_route
+from mcp_queue_plugin.adapter.direct_calls import DirectCalls
 from mcp_queue_plugin.adapter.guard import Gate, Guard, checks_with
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
-from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS
+from mcp_queue_plugin.commands.catalog import QUEUE_COMMANDS, is_own
 from mcp_queue_plugin.errors import ConfigurationError, QueueError
 from mcp_queue_plugin.mcp.endpoint import McpEndpoint
 from mcp_queue_plugin.settings import Settings, check_settings, load_settings
@@ -91,11 +93,16 @@ class QueuePlugin:
         return self.mcp.paths
 
     def _stand_guard(self, mcp_paths: Sequence[str]) -> None:
-        """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers."""
+        """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers.
+
+        Whom the guard lets through is answered behind it, if the call is of the queue's own.
+        """
         security, stack = self.settings.queue_plugin.security, self.app.user_middleware
         checks = checks_with(mcp_paths)
         stack.insert(server.place_of_security(stack), Middleware(Gate, security=security, checks=checks))
         stack.append(Middleware(Guard, access=self.callers, security=security, checks=checks))
+        route = json_rpc_route(self.app.router.routes)
+        stack.append(Middleware(DirectCalls, route=route, is_own=is_own))
 
     def _tell_adapter(self) -> None:
         """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""

@@ -106,6 +106,14 @@ async def enqueue_task(
 _POLLING = frozenset({"poll_interval", "max_wait_time"})
 
 
+def has_to_be_polled(params: dict[str, Any]) -> bool:
+    """Whether a call of a command may wait for its job's end, as the call says or, where it is silent, the settings."""
+    if not _POLLING.isdisjoint(params):
+        return True
+    manager = server.global_manager_or_none()
+    return isinstance(manager, QueueManagerIntegration) and bool(manager.settings.queue_manager.default_poll_interval)
+
+
 async def submit_command(
     manager: QueueManagerIntegration, command_name: str, params: dict[str, Any], context: dict[str, Any]
 ) -> Answer:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_queue_plugin.adapter.access import Access
+from mcp_queue_plugin.adapter.bridge.json_rpc import JSON_RPC_PATH
 from mcp_queue_plugin.adapter.callers import NOBODY, calling
 from mcp_queue_plugin.adapter.wire import check_batch, check_call, check_message, check_object
 from mcp_queue_plugin.errors import InvalidRequest, RequestTooLarge
@@ -18,16 +19,18 @@ from mcp_queue_plugin.settings import SecuritySettings
 POLICY_VIOLATION = 1008
 """Close code of RFC 6455; before the connection is accepted the server answers 403 instead."""
 
-Check = Callable[[bytes, int], None]
+Check = Callable[[bytes, int], Any]
+"""Reads the body of a request, at most so deeply nested, and answers what it says."""
 
 Checks = Mapping[str, Check]
 """How the body of a request is checked, by its path."""
 
 _ADAPTERS_ROUTES: Checks = {
-    "/api/jsonrpc": check_call,
+    JSON_RPC_PATH: check_call,
     "/api/jsonrpc/batch": check_batch,
     "/api/async": check_object,
 }
+_SAID = "mcp_queue_plugin.said"
 _TOOLS = "/tools/"
 _DIGITS_MAX = 15
 _PASSED_OVER = 4
@@ -130,7 +133,7 @@ class Guard:
             return
         body = await _whole(receive)
         try:
-            check(body, self._security.max_depth)
+            scope[_SAID] = check(body, self._security.max_depth)
         except InvalidRequest as error:
             await _refusal(error, check)(scope, receive, send)
             return
@@ -157,6 +160,11 @@ class Guard:
                     return message
 
         return next_message
+
+
+def said_in(scope: Scope) -> Any:
+    """What the body of a request says that the guard has read; None if it has not."""
+    return scope.get(_SAID)
 
 
 def _too_large(most: int) -> RequestTooLarge:

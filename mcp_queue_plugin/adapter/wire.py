@@ -8,17 +8,17 @@ from mcp_queue_plugin.errors import InvalidRequest
 from mcp_queue_plugin.model.strict_json import parse
 
 
-def check_call(body: bytes, max_depth: int) -> None:
-    """Check one JSON-RPC request, or the adapter's short form of it.
+def check_call(body: bytes, max_depth: int) -> dict[str, Any]:
+    """Read one JSON-RPC request, or the adapter's short form of it.
 
     Raises:
         InvalidRequest: it is none; the error knows whether it is not even JSON.
     """
-    _check(parse(body, max_depth), "the request")
+    return _checked(parse(body, max_depth), "the request")
 
 
-def check_batch(body: bytes, max_depth: int) -> None:
-    """Check a batch of them.
+def check_batch(body: bytes, max_depth: int) -> list[dict[str, Any]]:
+    """Read a batch of them.
 
     Raises:
         InvalidRequest: it is none.
@@ -26,31 +26,36 @@ def check_batch(body: bytes, max_depth: int) -> None:
     calls = parse(body, max_depth)
     if not isinstance(calls, list):
         raise InvalidRequest("a batch is a list of requests")
-    for number, call in enumerate(calls):
-        _check(call, f"request {number} of the batch")
+    return [_checked(call, f"request {number} of the batch") for number, call in enumerate(calls)]
 
 
-def check_message(body: bytes, max_depth: int) -> None:
-    """Check one message of MCP, whose inside is the protocol's own matter.
+def check_message(body: bytes, max_depth: int) -> dict[str, Any]:
+    """Read one message of MCP, whose inside is the protocol's own matter.
 
     Raises:
         InvalidRequest: it is none.
     """
-    if not isinstance(parse(body, max_depth), dict):
+    message = parse(body, max_depth)
+    if not isinstance(message, dict):
         raise InvalidRequest("the body must be one JSON-RPC message, an object")
+    return message
 
 
-def check_object(body: bytes, max_depth: int) -> None:
-    """Check a request that is an object of whatever kind; an empty body is the route's own matter.
+def check_object(body: bytes, max_depth: int) -> dict[str, Any] | None:
+    """Read a request that is an object of whatever kind; an empty body is the route's own matter.
 
     Raises:
         InvalidRequest: it is none.
     """
-    if body and not isinstance(parse(body, max_depth), dict):
+    if not body:
+        return None
+    said = parse(body, max_depth)
+    if not isinstance(said, dict):
         raise InvalidRequest("the request must be an object")
+    return said
 
 
-def _check(call: Any, what: str) -> None:
+def _checked(call: Any, what: str) -> dict[str, Any]:
     if not isinstance(call, dict):
         raise InvalidRequest(f"{what} must be an object")
     method = call.get("method" if "jsonrpc" in call else "command")
@@ -62,3 +67,4 @@ def _check(call: Any, what: str) -> None:
     number = call.get("id")
     if not isinstance(number, str | int | None) or isinstance(number, bool):
         raise InvalidRequest(f"the id of {what} must be a text or an integer", field="id")
+    return call

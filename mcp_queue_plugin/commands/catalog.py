@@ -40,3 +40,8 @@ QUEUE_COMMANDS: dict[str, type[QueueCommand]] = {
         QueueResumeCommand,
     )
 }
+
+
+def is_own(command: type) -> bool:
+    """Whether a command is the queue's own, and not the application's."""
+    return issubclass(command, QueueCommand)

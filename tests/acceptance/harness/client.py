@@ -26,9 +26,9 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def post(self, path: str, body: bytes | str) -> httpx.Response:
+    def post(self, path: str, body: bytes | str, **headers: str) -> httpx.Response:
         """What a body is answered with, whatever it is."""
-        return self._http.post(path, content=body, headers={"Content-Type": "application/json"})
+        return self._http.post(path, content=body, headers={"Content-Type": "application/json", **headers})
 
     def rpc(self, method: str, params: Any) -> dict[str, Any]:
         """The whole JSON-RPC reply."""

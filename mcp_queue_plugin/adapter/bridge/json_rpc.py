@@ -1,0 +1,52 @@
+"""The adapter's route of JSON-RPC: where it is, and what it makes of a request and of an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi.routing import APIRoute
+from mcp_proxy_adapter.core.errors import InternalError, MicroserviceError
+from mcp_proxy_adapter.core.logging import get_global_logger
+from starlette.routing import BaseRoute
+from starlette.types import Scope
+
+from mcp_queue_plugin.adapter.bridge.server import adapter_error
+from mcp_queue_plugin.errors import QueueError
+
+JSON_RPC_PATH = "/api/jsonrpc"
+
+logger = logging.getLogger(__name__)
+
+
+def json_rpc_route(routes: Sequence[BaseRoute]) -> APIRoute:
+    """The adapter's route of single calls."""
+    return next(route for route in routes if isinstance(route, APIRoute) and route.path == JSON_RPC_PATH)
+
+
+def context_of(scope: Scope) -> dict[str, Any]:
+    """What the context of a command says of a request: the user that a middleware has named, if one has."""
+    state = scope.get("state", {})
+    user, role, roles = (state.get(f"user_{name}") for name in ("id", "role", "roles"))
+    return {"user": {"id": user, "role": role, "roles": roles or []}} if user or role or roles else {}
+
+
+def request_log(scope: Scope) -> Callable[..., None] | None:
+    """What logs a line about a request, marked with its id, as the adapter does; None if nothing would be logged."""
+    log = get_global_logger()
+    if not log.isEnabledFor(logging.INFO):
+        return None
+    request_id = scope.get("state", {}).get("request_id")
+    return lambda message, *values: log.info(f"[%s] {message}", request_id, *values)
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """The ``error`` member of an answer, for whatever a command raises; what nobody expects is logged."""
+    if isinstance(error, QueueError):
+        error = adapter_error(error)
+    elif not isinstance(error, MicroserviceError):
+        logger.error("A JSON-RPC call failed", exc_info=error)
+        error = InternalError("Internal error", data={"error": str(error)})
+    said: dict[str, Any] = error.to_dict()
+    return said
