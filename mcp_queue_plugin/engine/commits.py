@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from mcp_queue_plugin.engine.tasks import spawn
@@ -79,11 +79,16 @@ class Committer:
         *,
         on_committed: Callable[[Sequence[Change]], None],
         on_change: Callable[[Change], None],
+        on_told: Callable[[], Awaitable[None]],
     ) -> None:
-        """Call ``on_committed`` with the changes of each group after its commit, then ``on_change`` with each."""
+        """Call ``on_committed`` with the changes of each group after its commit, then ``on_change`` with each.
+
+        ``on_told`` is awaited whenever some callers have been told their outcomes, and the workers are next.
+        """
         self._store = store
         self._on_committed = on_committed
         self._on_change = on_change
+        self._on_told = on_told
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -192,7 +197,9 @@ class Committer:
             if entry.callback is not None:
                 entry.callback(outcome)
             if number % OPERATIONS_PER_TURN == 0:
+                await self._on_told()
                 await asyncio.sleep(0)
+        await self._on_told()
 
     def _keep_for_retry(self, group: list[_Entry], error: StoreUnavailable) -> None:
         kept = [entry for entry in group if isinstance(entry.operation, _OF_ATTEMPTS)]

@@ -13,6 +13,7 @@ from mcp_queue_plugin.crash_points import CrashPoint, reach
 from mcp_queue_plugin.engine.commits import Change, Committer
 from mcp_queue_plugin.engine.lanes import Lane, Lanes, demand_of, next_of
 from mcp_queue_plugin.engine.lookahead import Queued
+from mcp_queue_plugin.engine.loops import Soon
 from mcp_queue_plugin.engine.questions import Questions
 from mcp_queue_plugin.engine.read_ahead import ReadAhead
 from mcp_queue_plugin.engine.reports import Reports
@@ -86,6 +87,7 @@ class Dispatcher:
         self._reports = Reports(committer.submit, self._pool.hold_log)
         self.questions = Questions(committer.submit, self._pool.answer)
         self._read_ahead = ReadAhead(lanes, claims, self.dispatch)
+        self.dispatch_soon = Soon(self.dispatch)
         self._closing = False
         self.broken: WorkerStartFailed | None = None
         """Why the last worker did not start; None once one is ready."""
@@ -108,7 +110,6 @@ class Dispatcher:
                 # It was evicted: it goes back to its queue, and is forgotten there.
                 self._pool.recall(token)
             self._lanes.on_change(job, change.params)
-        self.dispatch()
 
     def dispatch(self) -> None:
         """Give the free workers their next jobs, and ask for workers if there are too few."""
@@ -173,8 +174,8 @@ class Dispatcher:
             self._claim_is_over(token)
             self._forget(token)
             self._lanes.put_back(*given)
-        # On the next turn: whoever has recalled them is not done yet.
-        asyncio.get_running_loop().call_soon(self.dispatch)
+        # Not now: whoever has recalled them is not done yet.
+        self.dispatch_soon()
 
     def on_progress(self, token: Token, changes: Changes) -> None:
         """Gather what an attempt reports."""
@@ -294,6 +295,5 @@ class Dispatcher:
         seconds = self._lanes.opens_in_seconds(now)
         if self._opening is not None:
             self._opening.cancel()
-            self._opening = None
-        if seconds is not None:
-            self._opening = asyncio.get_running_loop().call_later(seconds, self.dispatch)
+        loop = asyncio.get_running_loop()
+        self._opening = None if seconds is None else loop.call_later(seconds, self.dispatch)

@@ -54,7 +54,9 @@ class Engine:
         self._options = options
         self._events = events
         self._clock = clock
-        self._committer = Committer(store, on_committed=self._on_committed, on_change=self._on_change)
+        self._committer = Committer(
+            store, on_committed=self._on_committed, on_change=self._on_change, on_told=self._on_told
+        )
         self._adopted = AdoptedJobs(events, self._committer.submit)
         claims: dict[int, Token] = {}
 
@@ -271,6 +273,11 @@ class Engine:
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
         self._dispatcher.on_committed(changes)
+
+    async def _on_told(self) -> None:
+        await self.reading.tell_places()
+        # Behind the answers: who has them goes on while the jobs begin.
+        self._dispatcher.dispatch_soon()
 
     def _on_change(self, change: Change) -> None:
         self._scheduler.on_change(change.job)

@@ -12,6 +12,7 @@ import msgspec
 from mcp_queue_plugin.engine.adopted import AdoptedJobs
 from mcp_queue_plugin.engine.commits import Change
 from mcp_queue_plugin.engine.log_watch import LogWatchers
+from mcp_queue_plugin.engine.loops import Soon
 from mcp_queue_plugin.engine.places import Places
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.engine.values import Answer, Listing, Reply
@@ -45,6 +46,9 @@ class Reading:
         self._adopted = adopted
         self._places = places
         self._log_watchers = LogWatchers()
+        self._unplaced: list[tuple[Answer, Reply]] = []
+        """The answers that lack the place of their job."""
+        self._tell_places_soon = Soon(self._tell_places_of_others)
         self._outline = Outline(Counts(by_state={}), None)
         self.watchers = Watchers()
 
@@ -137,22 +141,32 @@ class Reading:
         return job
 
     def placed(self, reply: Reply) -> Reply:
-        """A reply that also tells where a pending job stands."""
+        """A reply that also tells where a pending job stands: in the next turn of the loop, or with ``tell_places``."""
 
         def reply_with_place(answer: Answer | QueueError) -> None:
             if isinstance(answer, Answer) and answer.job.state in PENDING_STATES:
-                spawn(self._add_place(answer, reply), name="place")
+                self._unplaced.append((answer, reply))
+                self._tell_places_soon()
             else:
                 reply(answer)
 
         return reply_with_place
 
-    async def _add_place(self, answer: Answer, reply: Reply) -> None:
+    async def tell_places(self) -> None:
+        """Send the answers that lack nothing but the place of their job, after one look at the store for all."""
+        if not self._unplaced:
+            return
+        answers, self._unplaced = self._unplaced, []
         places: Mapping[int, Place] = {}
         # What is committed is answered, even if nobody can tell where it stands: an error would say the opposite.
         with suppress(StoreUnavailable):
-            places = await self._places.of([answer.job])
-        reply(answer._replace(place=places.get(answer.job.uid)))
+            places = await self._places.of([answer.job for answer, _ in answers])
+        for answer, reply in answers:
+            reply(answer._replace(place=places.get(answer.job.uid)))
+
+    def _tell_places_of_others(self) -> None:
+        if self._unplaced:
+            spawn(self.tell_places(), name="places")
 
     def _answer(self, asked: _Asked, job: Job | None, result: bytes | None, reply: Reply) -> None:
         """Answer with ``job``, or with the record as it stands when the wait ended without its reason."""

@@ -19,6 +19,7 @@ from mcp_queue_plugin.engine import border
 from mcp_queue_plugin.engine.border import Verb
 from mcp_queue_plugin.engine.channel import Channel
 from mcp_queue_plugin.engine.engine import Engine
+from mcp_queue_plugin.engine.loops import Soon
 from mcp_queue_plugin.engine.requests import Requests, Serving
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import EngineStartFailed, QueueError
@@ -43,6 +44,7 @@ class Service:
         self._frames: deque[Frame] = deque()
         """What has come and is not dealt with yet."""
         self._ended: list[str] = []
+        self._send_ended_soon = Soon(self._send_ended)
         self._finished = asyncio.Event()
         self._server_pidfd: int | None = None
 
@@ -58,9 +60,8 @@ class Service:
 
     def on_ended(self, job: Job) -> None:
         """Tell the server of a job's end, together with the others of this turn."""
-        if not self._ended:
-            asyncio.get_running_loop().call_soon(self._send_ended)
         self._ended.append(job.job_id)
+        self._send_ended_soon()
 
     def on_stop_adopted(self, job: Job) -> None:
         """Pass a stop on to the server."""

@@ -98,7 +98,8 @@ class Asking:
         """The attempt is over: nothing is asked any more, and who still waits learns it."""
         with self._lock:
             self._closed = True
-        self._settle_all(NotInJob, stopped=False)
+        # A thread may still have to be told of the stop that has ended the attempt.
+        self._settle_all(JobStopped if self._control.stop_seen(self._token) else NotInJob, stopped=False)
         self._control.asking = None
 
     def _begin(self, question: Question, wait: _Wait) -> None:

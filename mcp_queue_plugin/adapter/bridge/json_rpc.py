@@ -21,8 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 def json_rpc_route(routes: Sequence[BaseRoute]) -> APIRoute:
-    """The adapter's route of single calls."""
-    return next(route for route in routes if isinstance(route, APIRoute) and route.path == JSON_RPC_PATH)
+    """The adapter's route of single calls.
+
+    Raises:
+        LookupError: an adapter that has moved it must fail loudly.
+    """
+    for route in routes:
+        if isinstance(route, APIRoute) and route.path == JSON_RPC_PATH:
+            return route
+    raise LookupError(f"this version of the adapter has no route {JSON_RPC_PATH}")
 
 
 def context_of(scope: Scope) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.log_limit import LOG_BYTES
 from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.queues import QueueFigures
+from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.commit_points import COMMITTED, WRITTEN, changing
 from mcp_queue_plugin.store.protocol import OPERATIONS_PER_TURN, Capabilities
 from mcp_queue_plugin.store.sqlite import positions, rows
@@ -144,9 +145,13 @@ class SqliteStore(SqliteReading):
 
     async def positions(self, jobs: Sequence[Job]) -> Mapping[int, int]:
         """At which place of its queue each pending job stands, from 1, or would if it were queued now."""
-        counters = Counters(self._database.fetch(SQL["read_counters"])[0])
-        rank_time = max(counters.rank_time, self._clock())
-        return positions.positions(self._database, self._live.queued, jobs, rank_time)
+        found = {job.uid: 1 for job in jobs if self._is_alone(job)}
+        others = [job for job in jobs if job.uid not in found]
+        if others:
+            counters = Counters(self._database.fetch(SQL["read_counters"])[0])
+            rank_time = max(counters.rank_time, self._clock())
+            found |= positions.positions(self._database, self._live.queued, others, rank_time)
+        return found
 
     async def queues(self) -> Mapping[str, QueueFigures]:
         """Every queue that has a state or a job that has not ended."""
@@ -157,6 +162,10 @@ class SqliteStore(SqliteReading):
         draft = Draft(self._live)
         async with self._database.transaction(draft.commit) as connection:
             yield SqliteRecords(connection, draft, now=self._clock(), log_bytes=self._log_bytes)
+
+    def _is_alone(self, job: Job) -> bool:
+        """Whether no other job waits in the queue of a pending one: then nothing has to be counted."""
+        return self._live.queued(job.options.queue) == (1 if job.state is State.QUEUED else 0)
 
     def _single(self, query: str) -> float | None:
         ((value,),) = self._database.fetch(SQL[query])

@@ -36,12 +36,17 @@ class Watcher:
     def __init__(self) -> None:
         self.committed: list[str] = []
         self.told: list[str] = []
+        self.turns: list[int] = []
+        """Of how many changes it had been told each time that it was the workers' turn."""
 
     def on_committed(self, changes: Sequence[Change]) -> None:
         self.committed += [change.job.job_id for change in changes]
 
     def on_change(self, change: Change) -> None:
         self.told.append(change.job.job_id)
+
+    async def on_told(self) -> None:
+        self.turns.append(len(self.told))
 
 
 @pytest.fixture
@@ -57,7 +62,9 @@ def watcher() -> Watcher:
 @pytest.fixture
 async def committer(store: TimedStore, watcher: Watcher) -> AsyncIterator[Committer]:
     await store.open()
-    committer = Committer(store, on_committed=watcher.on_committed, on_change=watcher.on_change)
+    committer = Committer(
+        store, on_committed=watcher.on_committed, on_change=watcher.on_change, on_told=watcher.on_told
+    )
     committer.start()
     yield committer
     await committer.close()
@@ -144,3 +151,4 @@ async def test_a_large_group_is_told_in_turns_each_change_before_its_answer(
 
     await asyncio.gather(*map(ask, names))
     assert answered == watcher.told == names
+    assert watcher.turns == [OPERATIONS_PER_TURN, 2 * OPERATIONS_PER_TURN, len(names), len(names)]
