@@ -13,13 +13,14 @@ from mcp_queue_plugin.adapter.access import check_command
 from mcp_queue_plugin.adapter.bridge import json_rpc, server
 from mcp_queue_plugin.adapter.bridge.json_rpc import JSON_RPC_PATH
 from mcp_queue_plugin.adapter.enqueue import has_to_be_polled, running_manager, start_answer, submit_command
-from mcp_queue_plugin.adapter.guard import said_in
+from mcp_queue_plugin.adapter.guard import take_said
 from mcp_queue_plugin.adapter.json_document import encode_document
 
 
 class _Call(NamedTuple):
+    name: str
     command: Any
-    """The class of the command, as it is registered."""
+    """The class that is registered under this name."""
     params: dict[str, Any]
     number: str | int | None
     """The id of the request."""
@@ -51,13 +52,11 @@ class DirectCalls:
             return
         # As the router would: who counts requests by their routes looks here.
         scope.update(route=self._route, endpoint=self._route.endpoint)
-        reply: dict[str, Any] = {"jsonrpc": "2.0"}
         try:
-            reply["result"] = await answer(call, scope)
+            reply = _reply(call, "result", await answer(call, scope))
         except Exception as error:  # noqa: BLE001 - the border to the command; the answer tells
-            reply["error"] = json_rpc.told(error)
-        reply["id"] = call.number
-        await Response(encode_document(reply), media_type="application/json")(scope, receive, send)
+            reply = _reply(call, "error", json_rpc.told(error))
+        await Response(reply, media_type="application/json")(scope, receive, send)
 
     def _way_to_answer(self, call: _Call) -> _Answer | None:
         if self._is_own(call.command):
@@ -67,25 +66,29 @@ class DirectCalls:
         return None
 
     async def _run(self, call: _Call, scope: Scope) -> dict[str, Any]:
-        check_command(call.command.name, call.params)
+        check_command(call.name, call.params)
         result = await call.command.run(**call.params, context=json_rpc.context_of(scope))
         return dict(result.to_dict())
 
     async def _start(self, call: _Call, scope: Scope) -> dict[str, Any]:
-        name = call.command.name
-        check_command(name, call.params)
-        server.validate_command(name, call.params)
-        answer = await submit_command(running_manager(), name, call.params, json_rpc.context_of(scope))
+        check_command(call.name, call.params)
+        server.validate_command(call.name, call.params)
+        answer = await submit_command(running_manager(), call.name, call.params, json_rpc.context_of(scope))
         log = json_rpc.request_log(scope)
         if log is not None:
-            log("Queued command %s as job %s", name, answer.job.job_id)
+            log("Queued command %s as job %s", call.name, answer.job.job_id)
         return start_answer(answer)
 
 
 def _call_in(scope: Scope) -> _Call | None:
     """The call that a request to the adapter's route makes, if it says no more than a call has to."""
-    said = said_in(scope) if scope.get("path") == JSON_RPC_PATH else None
-    if said is None or said.get("jsonrpc") != "2.0" or "job_id" in said:
+    said = take_said(scope)
+    if scope.get("path") != JSON_RPC_PATH or said is None or said.get("jsonrpc") != "2.0" or "job_id" in said:
         return None
-    command = server.command_class(said.get("method"))
-    return None if command is None else _Call(command, said.get("params") or {}, said.get("id"))
+    name = said.get("method")
+    command = server.command_class(name)
+    return None if command is None else _Call(name, command, said.get("params") or {}, said.get("id"))
+
+
+def _reply(call: _Call, outcome: str, value: dict[str, Any]) -> bytes:
+    return encode_document({"jsonrpc": "2.0", outcome: value, "id": call.number})

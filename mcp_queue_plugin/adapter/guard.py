@@ -162,9 +162,9 @@ class Guard:
         return next_message
 
 
-def said_in(scope: Scope) -> Any:
-    """What the body of a request says that the guard has read; None if it has not."""
-    return scope.get(_SAID)
+def take_said(scope: Scope) -> Any:
+    """What the body of a request says that the guard has read, once: it may be large. None if there is nothing."""
+    return scope.pop(_SAID, None)
 
 
 def _too_large(most: int) -> RequestTooLarge:
