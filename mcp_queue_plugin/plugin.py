@@ -19,7 +19,7 @@ from starlette.routing import Route
 from mcp_queue_plugin.adapter import access, enqueue, http_errors, push
 from mcp_queue_plugin.adapter.access import Access
 from mcp_queue_plugin.adapter.bridge import server
-from mcp_queue_plugin.adapter.bridge.json_rpc import json_rpc_route
+from mcp_queue_plugin.adapter.bridge.json_rpc import JSON_RPC_PATH, json_rpc_route
 from mcp_queue_plugin.adapter.direct_calls import DirectCalls
 from mcp_queue_plugin.adapter.guard import Gate, Guard, checks_with
 from mcp_queue_plugin.adapter.integration import QueueManagerIntegration
@@ -101,8 +101,9 @@ class QueuePlugin:
         checks = checks_with(mcp_paths)
         stack.insert(server.place_of_security(stack), Middleware(Gate, security=security, checks=checks))
         stack.append(Middleware(Guard, access=self.callers, security=security, checks=checks))
-        route = json_rpc_route(self.app.router.routes)
-        stack.append(Middleware(DirectCalls, route=route, is_own=is_own))
+        if JSON_RPC_PATH not in mcp_paths:
+            route = json_rpc_route(self.app.router.routes)
+            stack.append(Middleware(DirectCalls, route=route, is_own=is_own))
 
     def _tell_adapter(self) -> None:
         """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""

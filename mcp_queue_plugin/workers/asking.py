@@ -91,7 +91,7 @@ class Asking:
 
     def on_stop(self) -> None:
         """Wake those who wait, if the attempt is to stop, or nobody is left to answer."""
-        if self._control.closed or self._control.stop_seen(self._token):
+        if self._must_stop():
             self._settle_all(JobStopped, stopped=True)
 
     def close(self) -> None:
@@ -99,14 +99,17 @@ class Asking:
         with self._lock:
             self._closed = True
         # A thread may still have to be told of the stop that has ended the attempt.
-        self._settle_all(JobStopped if self._control.stop_seen(self._token) else NotInJob, stopped=False)
+        self._settle_all(JobStopped if self._must_stop() else NotInJob, stopped=False)
         self._control.asking = None
+
+    def _must_stop(self) -> bool:
+        return self._control.closed or self._control.stop_seen(self._token)
 
     def _begin(self, question: Question, wait: _Wait) -> None:
         with self._lock:
             if self._closed or self._control.forked:
                 raise NotInJob
-            if self._control.closed or self._control.stop_seen(self._token):
+            if self._must_stop():
                 raise JobStopped
             if question.key not in self._waits and len(self._waits) >= QUESTIONS_MAX:
                 raise InvalidParameters(

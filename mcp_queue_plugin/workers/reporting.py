@@ -70,7 +70,7 @@ class AttemptReporter:
         return await self._prepare_to_ask().ask_async(question)
 
     def end_questions(self) -> None:
-        """Ask nothing any more; threads that still wait for an answer go on with NotInJob."""
+        """Ask nothing any more; threads that still wait for an answer learn that it is over."""
         if self._asking is not None:
             self._asking.close()
 

@@ -46,12 +46,23 @@ def test_a_refusal_is_the_same_to_the_byte(server: Server, called: Call) -> None
     assert alone == together
 
 
-@pytest.mark.parametrize("value", ["text ✓ \u2028 </script>", 2**70, 1e300, 1.0, -0.0, None, True, [], {"": [{}]}])
+NUMBERS = [2**70, -(2**63), 1.0, -0.0, 0.1, 1e-4, 1e-5, 1.5e-7, 1e15, 1e16, 1e22, 1e300, 5e-324]
+TEXTS = ["text ✓ \u2028 </script>", '\x7f\x01\b\f\t\n"\\/']
+
+
+@pytest.mark.parametrize("value", [*NUMBERS, *TEXTS, None, True, [], {"": [{}]}])
 def test_a_result_is_the_same_to_the_byte(server: Server, job_id: str, value: Any) -> None:
     server.add(job_id, "hooks", value=value)
     assert server.ended(job_id)["result"]["params"] == {"value": value}
     alone, together = answers(server, call("queue_get_job_status", job_id=job_id))
     assert alone == together
+
+
+def test_what_happens_to_a_call_is_logged_with_the_id_of_its_request(server: Server) -> None:
+    body = json.dumps(call("add_numbers", a=1, b=2))
+    job_id = server.post("/api/jsonrpc", body, **{"X-Request-ID": "traced"}).json()["result"]["job_id"]
+    server.wait_for_log("[traced] Executing command: add_numbers")
+    server.wait_for_log(f"[traced] Queued command add_numbers as job {job_id}")
 
 
 def test_the_answer_carries_the_id_of_its_request(server: Server) -> None:

@@ -17,6 +17,26 @@ from mcp_queue_plugin.errors import QueueError
 
 JSON_RPC_PATH = "/api/jsonrpc"
 
+METHODS_BESIDE_COMMANDS = frozenset(
+    {
+        "artifact_ready",
+        "execute_async",
+        "get_job_status",
+        "job_input_accepted",
+        "job_processing_step",
+        "job_status_get",
+        "job_status_register",
+        "job_status_unregister",
+        "job_status_wait",
+        "transfer_ack",
+        "wait_for_job_status",
+    }
+)
+"""What the adapter answers by itself, whatever command has that name."""
+
+Log = Callable[..., None]
+"""Logs a message with its values."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,13 +59,14 @@ def context_of(scope: Scope) -> dict[str, Any]:
     return {"user": {"id": user, "role": role, "roles": roles or []}} if user or role or roles else {}
 
 
-def request_log(scope: Scope) -> Callable[..., None] | None:
-    """What logs a line about a request, marked with its id, as the adapter does; None if nothing would be logged."""
+def request_log(scope: Scope) -> Log:
+    """What logs a line about a request, marked with its id, as the adapter does."""
     log = get_global_logger()
     if not log.isEnabledFor(logging.INFO):
-        return None
+        return _log_nothing
     request_id = scope.get("state", {}).get("request_id")
-    return lambda message, *values: log.info(f"[%s] {message}", request_id, *values)
+    mark = "" if request_id is None else f"[{request_id}] ".replace("%", "%%")
+    return lambda message, *values: log.info(mark + message, *values)
 
 
 def told(error: Exception) -> dict[str, Any]:
@@ -56,4 +77,10 @@ def told(error: Exception) -> dict[str, Any]:
         logger.error("A JSON-RPC call failed", exc_info=error)
         error = InternalError("Internal error", data={"error": str(error)})
     said: dict[str, Any] = error.to_dict()
+    # The adapter's model of an error has it, whether there is any or not.
+    said.setdefault("data", None)
     return said
+
+
+def _log_nothing(_: str, *__: object) -> None:
+    """Log a line where none is asked for."""

@@ -23,6 +23,10 @@ def test_the_adapters_errors_are_told_as_they_are() -> None:
     assert json_rpc.told(error) == {"code": -32602, "message": "no such parameter", "data": {"field": "a"}}
 
 
+def test_an_error_without_data_says_so() -> None:
+    assert list(json_rpc.told(ValidationError("no")).items()) == [("code", -32602), ("message", "no"), ("data", None)]
+
+
 def test_the_queues_errors_are_told_as_everywhere() -> None:
     told = json_rpc.told(JobNotFound("a"))
     assert (told["code"], told["data"]["domain_code"], told["data"]["value"]) == (-32000, "JOB_NOT_FOUND", "a")
@@ -50,14 +54,19 @@ def test_a_command_is_told_the_user_that_a_middleware_has_named(state: dict[str,
     assert json_rpc.context_of({"type": "http"}) == {}
 
 
-def test_a_line_about_a_request_bears_its_id(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("state", "mark"), [({"request_id": "100%s"}, "[100%s] "), ({}, "")])
+def test_a_line_about_a_request_bears_its_id(
+    state: dict[str, Any], mark: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "mcp_proxy_adapter"):
-        log = json_rpc.request_log(request(request_id="mine"))
-        assert log is not None
-        log("Queued command %s as job %s", "add", "7")
-    assert caplog.messages == ["[mine] Queued command add as job 7"]
+        json_rpc.request_log(request(**state))("Queued command %s as job %s", "add", "7")
+    assert caplog.messages == [f"{mark}Queued command add as job 7"]
+
+
+def test_where_nobody_asks_for_lines_there_are_none(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "mcp_proxy_adapter"):
-        assert json_rpc.request_log(request(request_id="mine")) is None
+        json_rpc.request_log(request(request_id="mine"))("Queued")
+    assert caplog.messages == []
 
 
 def test_an_adapter_without_the_route_fails_loudly() -> None:
