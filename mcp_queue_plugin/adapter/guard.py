@@ -59,11 +59,9 @@ class Gate:
         if check is None:
             await self._app(scope, receive, send)
             return
-        refusal = _refusal(_too_large(self._most), check)
         announced = Headers(scope=scope).get("Content-Length", "")
         if announced.isdecimal() and (len(announced) > _DIGITS_MAX or int(announced) > self._most):
-            await self._pass_over(receive)
-            await refusal(scope, receive, send)
+            await self._refuse(check, scope, receive, send)
             return
         size, answering = 0, False
 
@@ -89,20 +87,20 @@ class Gate:
             if not is_refused():
                 raise
         if is_refused():
-            await self._pass_over(receive)
-            await refusal(scope, receive, send)
+            await self._refuse(check, scope, receive, send)
 
-    async def _pass_over(self, receive: Receive) -> None:
+    async def _refuse(self, check: Check, scope: Scope, receive: Receive, send: Send) -> None:
         """Read on for a while and keep nothing: who still sends when the connection closes does not see the answer."""
         passed, more = 0, True
         while more and passed < _PASSED_OVER * self._most:
             message = await receive()
             passed += len(message.get("body", b""))
             more = message.get("more_body", False)
+        await _refusal(_too_large(self._most), check)(scope, receive, send)
 
 
 class Guard:
-    """ASGI middleware, the innermost: the adapter's own has refused by then whom it refuses."""
+    """ASGI middleware behind the adapter's own, which has refused by then whom it refuses."""
 
     def __init__(self, app: ASGIApp, access: Access, security: SecuritySettings, checks: Checks) -> None:
         """Stand before ``app``, whose bodies are read if there are ``checks`` of them."""

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.harness.client import Client
+from tests.acceptance.harness.client import Client, json_rpc_call
 from tests.acceptance.harness.configuration import APP, MODULES, write_configuration
 from tests.acceptance.harness.server import Server
 from tests.acceptance.harness.socket import connected
@@ -37,7 +37,7 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def call(method: str, **params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return json_rpc_call(method, params)
 
 
 def nested(depth: int) -> Any:

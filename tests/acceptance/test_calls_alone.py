@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.harness.client import json_rpc_call
 from tests.acceptance.harness.server import Server
 
 Call = dict[str, Any]
 
 
 def call(method: str, number: object = 1, **params: Any) -> Call:
-    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    return json_rpc_call(method, params, number)
 
 
 CALLS = {

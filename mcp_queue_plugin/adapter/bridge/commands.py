@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp_proxy_adapter.api import command_session_service, handlers, ws_endpoint
 from mcp_proxy_adapter.api.core import app_factory_routes
-from mcp_proxy_adapter.core.errors import InternalError, MicroserviceError, NotFoundError
+from mcp_proxy_adapter.core.errors import MicroserviceError, NotFoundError
 
+from mcp_queue_plugin.adapter.bridge.json_rpc import told
 from mcp_queue_plugin.adapter.bridge.server import adapter_error, replace, wrap
 from mcp_queue_plugin.errors import InvalidRequest, QueueError
 
 Check = Callable[[str, Any], None]
 """Refuses a command, or its parameters."""
 Execute = Callable[..., Awaitable[Any]]
-
-logger = logging.getLogger(__name__)
 
 
 class CheckedCommands:
@@ -74,11 +72,10 @@ class CheckedCommands:
                 # Some methods are no commands, and come to none of the checks above.
                 self._check_for_adapter(str(method), None)
                 return await handle(request_data, *arguments, **named)
-            except MicroserviceError as error:
-                return _error(error, request_data)
-            except Exception as error:
-                logger.exception("A JSON-RPC call failed")
-                return _error(InternalError("Internal error", data={"error": str(error)}), request_data)
+            except Exception as error:  # noqa: BLE001 - the border to the command; the answer tells
+                # The adapter gives a call in its short form the number 1, if it brings none.
+                default = None if "jsonrpc" in request_data else 1
+                return {"jsonrpc": "2.0", "error": told(error), "id": request_data.get("id", default)}
 
         return answered
 
@@ -100,9 +97,3 @@ def _after(check: Check) -> Callable[[Execute], Execute]:
         return checked
 
     return wrapper
-
-
-def _error(error: MicroserviceError, request_data: dict[str, Any]) -> dict[str, Any]:
-    # The adapter gives a call in its short form the number 1, if it brings none.
-    default = None if "jsonrpc" in request_data else 1
-    return {"jsonrpc": "2.0", "error": error.to_dict(), "id": request_data.get("id", default)}

@@ -15,6 +15,11 @@ LONG_POLL_SECONDS = 2
 Record = dict[str, Any]
 
 
+def json_rpc_call(method: str, params: Any, number: object = 1) -> dict[str, Any]:
+    """The body of one call."""
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
 class Client:
     """Calls commands of one server over one connection."""
 
@@ -32,8 +37,7 @@ class Client:
 
     def rpc(self, method: str, params: Any) -> dict[str, Any]:
         """The whole JSON-RPC reply."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        reply: dict[str, Any] = self._http.post("/api/jsonrpc", json=body).json()
+        reply: dict[str, Any] = self._http.post("/api/jsonrpc", json=json_rpc_call(method, params)).json()
         return reply
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
