@@ -95,15 +95,16 @@ class QueuePlugin:
     def _stand_guard(self, mcp_paths: Sequence[str]) -> None:
         """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers.
 
-        Whom the guard lets through is answered behind it, if the call is of the queue's own.
+        Calls of the queue's own are answered before all of them, but by what the adapter's middleware decides.
         """
         security, stack = self.settings.queue_plugin.security, self.app.user_middleware
-        checks = checks_with(mcp_paths)
+        checks, way_in = checks_with(mcp_paths), server.place_of_deciders(stack)
         stack.insert(server.place_of_security(stack), Middleware(Gate, security=security, checks=checks))
         stack.append(Middleware(Guard, access=self.callers, security=security, checks=checks))
         if JSON_RPC_PATH not in mcp_paths:
             route = json_rpc_route(self.app.router.routes)
-            stack.append(Middleware(DirectCalls, route=route, is_own=is_own))
+            direct = Middleware(DirectCalls, route=route, access=self.callers, security=security, is_own=is_own)
+            stack.insert(way_in, direct)
 
     def _tell_adapter(self) -> None:
         """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""

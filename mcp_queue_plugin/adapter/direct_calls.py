@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 from fastapi.routing import APIRoute
 from pydantic_core import to_json
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_queue_plugin.adapter.access import check_command
+from mcp_queue_plugin.adapter.access import Access, check_command
 from mcp_queue_plugin.adapter.bridge import json_rpc, server
 from mcp_queue_plugin.adapter.bridge.json_rpc import JSON_RPC_PATH
+from mcp_queue_plugin.adapter.callers import calling
 from mcp_queue_plugin.adapter.enqueue import has_to_be_polled, running_manager, start_answer, submit_command
-from mcp_queue_plugin.adapter.guard import take_said
+from mcp_queue_plugin.adapter.guard import Guard, announced_bytes, replay, whole
+from mcp_queue_plugin.adapter.wire import check_call
+from mcp_queue_plugin.errors import InvalidRequest
+from mcp_queue_plugin.settings import SecuritySettings
+
+READ_BYTES_MAX = 64 * 1024
+"""How large a request may be that is read before it is known who sends it."""
 
 
 class _Call(NamedTuple):
@@ -28,58 +37,104 @@ class _Call(NamedTuple):
     """The id of the request."""
 
 
-_Outcome = Callable[[], Awaitable[bytes]]
+_Act = Callable[[Scope], Awaitable[bytes]]
 
 
 class DirectCalls:
-    """ASGI middleware behind the guard: answers calls of the queue's commands, and those that begin a job.
+    """ASGI middleware before the adapter's own: answers calls of the queue's commands, and those that begin a job.
 
-    All others go on to the adapter. Its route takes a call through FastAPI, which builds every answer anew by a model,
-    and runs a command in a task of its own, to go on without it when a limit of time is over. An application's command
-    may need that; an answer of the queue is JSON as it stands, and waits no longer than it was asked to. The answers
-    are the same, to the byte, however long a store that hangs lets them wait.
+    All others go on to the adapter. Its middleware hands every message on through a task of its own; its route takes a
+    call through FastAPI, which builds every answer anew by a model, and runs a command in one more task, to go on
+    without it when a limit of time is over. An application's command may need that; an answer of the queue is JSON as
+    it stands, and waits no longer than it was asked to. The adapter's middleware decides here as well, by the same
+    functions. The answers are the same, to the byte, however long a store that hangs lets them wait.
     """
 
-    def __init__(self, app: ASGIApp, route: APIRoute, is_own: Callable[[type], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, route: APIRoute, access: Access, security: SecuritySettings, is_own: Callable[[type], bool]
+    ) -> None:
         """Answer in place of ``route``, whose requests else go on to ``app``; ``is_own`` knows the queue's commands."""
         self._app = app
+        self._layers = tuple(_layers_of(app))[::-1]
         self._route = route
+        self._access = access
+        self._most = min(READ_BYTES_MAX, security.max_body_bytes)
+        self._max_depth = security.max_depth
         self._is_own = is_own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, whose body the guard has read, one connection or the application's life."""
-        outcome = self._outcome_of(scope)
-        if outcome is None:
+        """Serve one request, one connection or the application's life."""
+        if not self._may_be_read(scope):
             await self._app(scope, receive, send)
+            return
+        body = await whole(receive)
+        again = replay(body, receive)
+        act = self._act_of(body)
+        if act is None:
+            await self._app(scope, again, send)
             return
         # As the router would: who counts requests by their routes looks here.
         scope.update(route=self._route, endpoint=self._route.endpoint)
-        await Response(await outcome(), media_type="application/json")(scope, receive, send)
+        response = await self._behind_the_layers(partial(act, scope))(Request(scope, again))
+        await response(scope, again, send)
 
-    def _outcome_of(self, scope: Scope) -> _Outcome | None:
+    def _may_be_read(self, scope: Scope) -> bool:
+        """Whether a request may be a call, and so small that it can be read before the adapter knows the client."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != JSON_RPC_PATH:
+            return False
+        size = announced_bytes(scope)
+        return size is not None and size <= self._most
+
+    def _act_of(self, body: bytes) -> _Act | None:
         """What answers a request; None if that is the adapter's part."""
-        call = _call_in(scope)
+        call = _call_in(body, self._max_depth)
         if call is None:
             return None
         if self._is_own(call.command):
-            return partial(_answered, call, scope, _run)
+            return partial(_answered, call, _run)
         if getattr(call.command, "use_queue", False) and not has_to_be_polled(call.params):
-            return partial(_answered, call, scope, _start)
+            return partial(_answered, call, _start)
         return None
 
+    def _behind_the_layers(self, act: Callable[[], Awaitable[bytes]]) -> RequestResponseEndpoint:
+        async def answered(request: Request) -> Response:
+            with calling(self._access.caller_of(request.scope)):
+                return Response(await act(), media_type="application/json")
 
-def _call_in(scope: Scope) -> _Call | None:
+        answer: RequestResponseEndpoint = answered
+        for layer in self._layers:
+            answer = _before(answer, layer)
+        return answer
+
+
+def _layers_of(app: Any) -> Iterator[BaseHTTPMiddleware]:
+    """The middleware between here and the guard that decides by a function of the request and of what comes next."""
+    while not isinstance(app, Guard):
+        if isinstance(app, BaseHTTPMiddleware):
+            yield app
+        app = app.app
+
+
+def _before(answer: RequestResponseEndpoint, layer: BaseHTTPMiddleware) -> RequestResponseEndpoint:
+    return lambda request: layer.dispatch_func(request, answer)
+
+
+def _call_in(body: bytes, max_depth: int) -> _Call | None:
     """The call of a command that a request to the adapter's route makes, if it says no more than a call has to."""
-    said = take_said(scope)
-    if scope.get("path") != JSON_RPC_PATH or said is None or said.get("jsonrpc") != "2.0" or "job_id" in said:
+    try:
+        said = check_call(body, max_depth)
+    except InvalidRequest:
+        # The guard tells it to who is let in.
         return None
     name = said.get("method")
-    command = None if name in json_rpc.METHODS_BESIDE_COMMANDS else server.command_class(name)
+    if said.get("jsonrpc") != "2.0" or "job_id" in said or name is None or name in json_rpc.METHODS_BESIDE_COMMANDS:
+        return None
+    command = server.command_class(name)
     return None if command is None else _Call(name, command, said.get("params") or {}, said.get("id"))
 
 
 async def _answered(
-    call: _Call, scope: Scope, act: Callable[[_Call, dict[str, Any], json_rpc.Log], Awaitable[dict[str, Any]]]
+    call: _Call, act: Callable[[_Call, dict[str, Any], json_rpc.Log], Awaitable[dict[str, Any]]], scope: Scope
 ) -> bytes:
     log = json_rpc.request_log(scope)
     log("Executing command: %s", call.name)

@@ -30,7 +30,6 @@ _ADAPTERS_ROUTES: Checks = {
     "/api/jsonrpc/batch": check_batch,
     "/api/async": check_object,
 }
-_SAID = "mcp_queue_plugin.said"
 _TOOLS = "/tools/"
 _DIGITS_MAX = 15
 _PASSED_OVER = 4
@@ -49,7 +48,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, security: SecuritySettings, checks: Checks) -> None:
         """Stand before ``app``, whose bodies are bounded where there are ``checks`` of them."""
-        self._app = app
+        self.app = app
         self._most = security.max_body_bytes
         self._checks = checks
 
@@ -57,10 +56,9 @@ class Gate:
         """Serve one request, one connection or the application's life."""
         check = _check_of(scope, self._checks)
         if check is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("Content-Length", "")
-        if announced.isdecimal() and (len(announced) > _DIGITS_MAX or int(announced) > self._most):
+        if (announced_bytes(scope) or 0) > self._most:
             await self._refuse(check, scope, receive, send)
             return
         size, answering = 0, False
@@ -82,7 +80,7 @@ class Gate:
                 await send(message)
 
         try:
-            await self._app(scope, counted, answered)
+            await self.app(scope, counted, answered)
         except Exception:
             if not is_refused():
                 raise
@@ -129,13 +127,13 @@ class Guard:
         if check is None:
             await self._app(scope, receive, send)
             return
-        body = await _whole(receive)
+        body = await whole(receive)
         try:
-            scope[_SAID] = check(body, self._security.max_depth)
+            check(body, self._security.max_depth)
         except InvalidRequest as error:
             await _refusal(error, check)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        await self._app(scope, replay(body, receive), send)
 
     def _checked_messages(self, receive: Receive, send: Send) -> Receive:
         """The messages of a WebSocket that can be read; one that cannot is answered with an error."""
@@ -160,16 +158,19 @@ class Guard:
         return next_message
 
 
-def take_said(scope: Scope) -> Any:
-    """What the body of a request says that the guard has read, once: it may be large. None if there is nothing."""
-    return scope.pop(_SAID, None)
+def announced_bytes(scope: Scope) -> int | None:
+    """How large the body of a request is, as it says; None if it does not."""
+    announced = Headers(scope=scope).get("Content-Length", "")
+    if not announced.isdecimal():
+        return None
+    return int(announced) if len(announced) <= _DIGITS_MAX else 10**_DIGITS_MAX
 
 
 def _too_large(most: int) -> RequestTooLarge:
     return RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
 
 
-async def _whole(receive: Receive) -> bytes:
+async def whole(receive: Receive) -> bytes:
     """The body of a request; of one whose client went away what has come, which is then no request."""
     parts: list[bytes] = []
     more = True
@@ -199,7 +200,7 @@ def _refusal(error: InvalidRequest, check: Check) -> JSONResponse:
     return JSONResponse({"jsonrpc": "2.0", "error": said, "id": None}, error.http_status)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """What a route receives: the body that was read, and then what comes behind it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -19,6 +19,7 @@ from mcp_proxy_adapter.core.logging import RequestContextFilter, get_global_logg
 from mcp_proxy_adapter.integrations import queuemgr_integration
 from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 
 from mcp_queue_plugin.errors import JSONRPC_INVALID_PARAMS, QueueError
 
@@ -160,6 +161,20 @@ def place_of_security(stack: Sequence[Middleware]) -> int:
     """Where the adapter's own security stands in its stack of middleware, the outermost first; its end if nowhere."""
     kinds: list[object] = [each.cls for each in stack]
     return kinds.index(UnifiedSecurityMiddleware) if UnifiedSecurityMiddleware in kinds else len(kinds)
+
+
+def place_of_deciders(stack: Sequence[Middleware]) -> int:
+    """From where on, in a stack of middleware, all of it decides by a function of a request and of what comes next."""
+    place = len(stack)
+    while place and _decides(stack[place - 1].cls):
+        place -= 1
+    return place
+
+
+def _decides(kind: object) -> bool:
+    return (
+        isinstance(kind, type) and issubclass(kind, BaseHTTPMiddleware) and kind.__call__ is BaseHTTPMiddleware.__call__
+    )
 
 
 def adapter_error(error: QueueError) -> CommandError | ValidationError:
