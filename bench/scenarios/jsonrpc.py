@@ -19,6 +19,7 @@ QUEUE = {"queue": "default"}
 STEADY_SECONDS = 5.0
 """The least for a rate: a worker is replaced after 1,000 jobs, and the start of its successor takes half a second of a
 core. A shorter figure holds one too many of that, or none."""
+TURNS = 5
 WAIT_SECONDS = 15
 CALLS_SAMPLED = 50
 DRAIN_POLL_SECONDS = 0.1
@@ -30,11 +31,20 @@ async def measure(folder: Path, seconds: float) -> Figures:
     async with our_server(folder, WORKERS) as server:
         async with Client(server.port, 1) as client:
             await latencies_ms(lambda: run_job(client), 0.3)
-            synchronous = await latencies_ms(lambda: _synchronous(client), seconds)
-            job = await latencies_ms(lambda: run_job(client), seconds)
+            synchronous, job = await _idle_latencies_ms(client, seconds)
             calls = [await run_job(client) for _ in range(CALLS_SAMPLED)]
         async with Client(server.port, CONNECTIONS) as client:
             return _idle_figures(synchronous, job, calls) | await _submit_figures(client, max(seconds, STEADY_SECONDS))
+
+
+async def _idle_latencies_ms(client: Client, seconds: float) -> tuple[list[float], list[float]]:
+    """Of synchronous calls and of jobs, in turns: what the machine does meanwhile falls on both."""
+    synchronous: list[float] = []
+    job: list[float] = []
+    for _ in range(TURNS):
+        synchronous += await latencies_ms(lambda: _synchronous(client), seconds / TURNS)
+        job += await latencies_ms(lambda: run_job(client), seconds / TURNS)
+    return synchronous, job
 
 
 def _idle_figures(synchronous: list[float], job: list[float], calls: list[int]) -> Figures:

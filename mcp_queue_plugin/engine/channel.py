@@ -1,4 +1,4 @@
-"""One end of a stream socket on an event loop: what is sent in one turn of the loop goes out in one system call."""
+"""One end of a stream socket on an event loop: of many frames, those of one turn go out in one system call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from mcp_queue_plugin.errors import ProtocolViolation
 from mcp_queue_plugin.workers.protocol import Frame, FrameReader
 
 READ_BYTES = 256 * 1024
+
+QUIET_SECONDS = 0.001
+"""After so long without any a frame waits for no others: the other end has nothing else to do."""
 
 
 class Channel:
@@ -29,6 +32,7 @@ class Channel:
         self._unsent = memoryview(b"")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_scheduled = False
+        self._flushed_at = 0.0
         self._writing = False
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -36,6 +40,7 @@ class Channel:
         self._loop = loop
         loop.add_reader(self._socket, self._read)
         self._flush_scheduled = False
+        self._flushed_at = 0.0
         if self._outgoing or self._unsent:
             self._schedule_flush()
 
@@ -52,15 +57,21 @@ class Channel:
         self._socket.close()
 
     def send(self, frame: bytes) -> None:
-        """Send ``frame`` with the others of this turn of the loop."""
+        """Send ``frame``: at once after a quiet time, or else with the others of this turn of the loop."""
         self._outgoing.append(frame)
-        self._schedule_flush()
+        if self._loop is None or self._flush_scheduled:
+            return
+        if self._loop.time() - self._flushed_at > QUIET_SECONDS:
+            self.flush()
+        else:
+            self._schedule_flush()
 
     def flush(self) -> None:
         """Send now what waits, as far as the socket takes it."""
         self._flush_scheduled = False
         if self._loop is None:
             return
+        self._flushed_at = self._loop.time()
         try:
             while self._unsent or self._outgoing:
                 if not self._unsent:
@@ -80,9 +91,9 @@ class Channel:
                 self._loop.remove_writer(self._socket)
 
     def _schedule_flush(self) -> None:
-        if not self._flush_scheduled and self._loop is not None:
-            self._flush_scheduled = True
-            self._loop.call_soon(self.flush)
+        assert self._loop is not None
+        self._flush_scheduled = True
+        self._loop.call_soon(self.flush)
 
     def _read(self) -> None:
         try:

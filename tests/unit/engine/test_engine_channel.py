@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mcp_queue_plugin.engine.channel import Channel
+from mcp_queue_plugin.engine.channel import QUIET_SECONDS, Channel
 from mcp_queue_plugin.workers.protocol import PAYLOAD_MAX_BYTES, PREFIX, Frame, FrameReader, encode
 from tests.unit.workers.harness import until
 
@@ -49,15 +49,23 @@ async def receive(sock: socket.socket, count: int) -> list[Frame]:
     return frames
 
 
-async def test_what_is_sent_in_one_turn_goes_out_at_once_and_in_order(pair: tuple[End, socket.socket]) -> None:
+async def test_of_many_frames_those_of_one_turn_go_out_together_and_in_order(
+    pair: tuple[End, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     end, theirs = pair
-    frames = [encode(number, number) for number in range(1, 51)]
-    for frame in frames:
-        end.channel.send(frame)
-    with pytest.raises(BlockingIOError):
-        theirs.recv(1)
-    await asyncio.sleep(0)
-    assert theirs.recv(1 << 20) == b"".join(frames)
+    loop = asyncio.get_running_loop()
+    first, *frames = (encode(number, number) for number in range(1, 51))
+    for now in (1000.0, 1000.0 + 2 * QUIET_SECONDS):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "time", lambda now=now: now)
+            end.channel.send(first)
+            assert theirs.recv(1 << 20) == first, "after a quiet time nothing waits"
+            for frame in frames:
+                end.channel.send(frame)
+            with pytest.raises(BlockingIOError):
+                theirs.recv(1)
+            await asyncio.sleep(0)
+            assert theirs.recv(1 << 20) == b"".join(frames)
 
 
 async def test_a_flush_does_not_wait_for_the_end_of_the_turn(pair: tuple[End, socket.socket]) -> None:
