@@ -17,15 +17,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcp_queue_plugin.adapter.access import Access, check_command
 from mcp_queue_plugin.adapter.bridge import json_rpc, server
 from mcp_queue_plugin.adapter.bridge.json_rpc import JSON_RPC_PATH
-from mcp_queue_plugin.adapter.callers import calling
+from mcp_queue_plugin.adapter.callers import NOBODY, calling
 from mcp_queue_plugin.adapter.enqueue import has_to_be_polled, running_manager, start_answer, submit_command
 from mcp_queue_plugin.adapter.guard import Guard, announced_bytes, replay, whole
 from mcp_queue_plugin.adapter.wire import check_call
 from mcp_queue_plugin.errors import InvalidRequest
 from mcp_queue_plugin.settings import SecuritySettings
 
-READ_BYTES_MAX = 64 * 1024
-"""How large a request may be that is read before it is known who sends it."""
+BODY_BYTES_MAX = 64 * 1024
+"""How large a request may be that is looked at here. A larger one costs more than the way that it takes, and the guard
+would read it once more."""
 
 
 class _Call(NamedTuple):
@@ -55,16 +56,18 @@ class DirectCalls:
     ) -> None:
         """Answer in place of ``route``, whose requests else go on to ``app``; ``is_own`` knows the queue's commands."""
         self._app = app
+        # From the innermost: each is asked before those that it lets a request through to.
         self._layers = tuple(_layers_of(app))[::-1]
         self._route = route
         self._access = access
-        self._most = min(READ_BYTES_MAX, security.max_body_bytes)
+        self._most = min(BODY_BYTES_MAX, security.max_body_bytes)
         self._max_depth = security.max_depth
         self._is_own = is_own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one connection or the application's life."""
-        if not self._may_be_read(scope):
+        if not self._may_be_call(scope) or (caller := self._access.caller_of(scope)) is NOBODY:
+            # Of who has no token nothing is read.
             await self._app(scope, receive, send)
             return
         body = await whole(receive)
@@ -75,11 +78,11 @@ class DirectCalls:
             return
         # As the router would: who counts requests by their routes looks here.
         scope.update(route=self._route, endpoint=self._route.endpoint)
-        response = await self._behind_the_layers(partial(act, scope))(Request(scope, again))
-        await response(scope, again, send)
+        with calling(caller):
+            response = await self._behind_the_layers(partial(act, scope))(Request(scope, again))
+            await response(scope, again, send)
 
-    def _may_be_read(self, scope: Scope) -> bool:
-        """Whether a request may be a call, and so small that it can be read before the adapter knows the client."""
+    def _may_be_call(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != JSON_RPC_PATH:
             return False
         size = announced_bytes(scope)
@@ -97,9 +100,8 @@ class DirectCalls:
         return None
 
     def _behind_the_layers(self, act: Callable[[], Awaitable[bytes]]) -> RequestResponseEndpoint:
-        async def answered(request: Request) -> Response:
-            with calling(self._access.caller_of(request.scope)):
-                return Response(await act(), media_type="application/json")
+        async def answered(_: Request) -> Response:
+            return Response(await act(), media_type="application/json")
 
         answer: RequestResponseEndpoint = answered
         for layer in self._layers:

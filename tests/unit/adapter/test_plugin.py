@@ -46,7 +46,8 @@ adapters_logger = logging.getLogger("mcp_proxy_adapter")
 adapters_logger.addFilter(logging.Filter())
 answers = asyncio.run(said(app))
 filters = [type(kept).__name__ for kept in adapters_logger.filters]
-print(json.dumps({"config": config, "answers": answers, "filters": filters}))
+stack = [middleware.cls.__name__ for middleware in app.user_middleware]
+print(json.dumps({"config": config, "answers": answers, "filters": filters, "stack": stack}))
 """
 
 JOB_COMMANDS = {
@@ -120,6 +121,13 @@ def test_a_variable_can_enable_what_the_file_has_disabled(tmp_path: Path) -> Non
 def test_no_request_leaves_a_filter_at_the_adapters_logger(tmp_path: Path) -> None:
     said = run_application(tmp_path, {}, {"queue_health": {}, "queue_list_jobs": {}})
     assert said["filters"] == ["Filter"]
+
+
+@pytest.mark.parametrize("tokens", [{}, {"auth": {"use_token": True, "tokens": {"a": ["*"]}}}], ids=["open", "tokens"])
+def test_the_queues_middleware_stands_around_the_adapters_security(tmp_path: Path, tokens: dict[str, Any]) -> None:
+    security = ["UnifiedSecurityMiddleware"] if tokens else []
+    before, behind = ["CORSMiddleware", "DirectCalls", "RequestLoggingMiddleware", "Gate"], ["Guard"]
+    assert run_application(tmp_path, tokens, {})["stack"] == [*before, *security, *behind]
 
 
 def test_the_adapters_check_sees_the_settings_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
