@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-READY_SECONDS = 0.002
+READY_SECONDS = 0.003
 """About how long a worker may be busy with all that lies ready in it."""
 
-READY_MAX = 16
+READY_MAX = 24
 """Beyond so many, what it costs to wake a worker is no matter any more."""
 
 UNKNOWN = float("inf")

@@ -55,7 +55,7 @@ async def test_there_is_an_end_to_what_lies_ready() -> None:
     async with running() as harness:
         await harness.make_quick()
         count = len(list(itertools.takewhile(lambda _: harness.pool.free() or harness.pool.has_room, ready(harness))))
-        assert 1 < count <= 16
+        assert 1 < count <= READY_MAX
         assert not harness.pool.has_room
 
 
