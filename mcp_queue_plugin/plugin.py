@@ -95,16 +95,15 @@ class QueuePlugin:
     def _stand_guard(self, mcp_paths: Sequence[str]) -> None:
         """The gate before the adapter's security and the guard behind it, both within what logs and tells browsers.
 
-        Calls of the queue's own are answered before all of them, but by what the adapter's middleware decides.
+        Calls of the queue's own are answered before the log, but by what log and security decide.
         """
-        security, stack = self.settings.queue_plugin.security, self.app.user_middleware
-        checks, way_in = checks_with(mcp_paths), server.place_of_deciders(stack)
-        stack.insert(server.place_of_security(stack), Middleware(Gate, security=security, checks=checks))
-        stack.append(Middleware(Guard, access=self.callers, security=security, checks=checks))
+        security, stack, checks = self.settings.queue_plugin.security, self.app.user_middleware, checks_with(mcp_paths)
         if JSON_RPC_PATH not in mcp_paths:
             route = json_rpc_route(self.app.router.routes)
             direct = Middleware(DirectCalls, route=route, access=self.callers, security=security, is_own=is_own)
-            stack.insert(way_in, direct)
+            stack.insert(server.place_of_deciders(stack), direct)
+        stack.insert(server.place_of_security(stack), Middleware(Gate, security=security, checks=checks))
+        stack.append(Middleware(Guard, access=self.callers, security=security, checks=checks))
 
     def _tell_adapter(self) -> None:
         """Let the adapter's start-up read the settings in force: a variable may have disabled the queue."""

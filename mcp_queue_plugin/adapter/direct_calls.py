@@ -19,14 +19,13 @@ from mcp_queue_plugin.adapter.bridge import json_rpc, server
 from mcp_queue_plugin.adapter.bridge.json_rpc import JSON_RPC_PATH
 from mcp_queue_plugin.adapter.callers import NOBODY, calling
 from mcp_queue_plugin.adapter.enqueue import has_to_be_polled, running_manager, start_answer, submit_command
-from mcp_queue_plugin.adapter.guard import Guard, announced_bytes, replay, whole
+from mcp_queue_plugin.adapter.guard import Gate, Guard, announced_bytes, begun, replay
 from mcp_queue_plugin.adapter.wire import check_call
 from mcp_queue_plugin.errors import InvalidRequest
 from mcp_queue_plugin.settings import SecuritySettings
 
 BODY_BYTES_MAX = 64 * 1024
-"""How large a request may be that is looked at here. A larger one costs more than the way that it takes, and the guard
-would read it once more."""
+"""How large a request may be that is looked at here: a larger one costs more than the way that it takes."""
 
 
 class _Call(NamedTuple):
@@ -42,13 +41,14 @@ _Act = Callable[[Scope], Awaitable[bytes]]
 
 
 class DirectCalls:
-    """ASGI middleware before the adapter's own: answers calls of the queue's commands, and those that begin a job.
+    """ASGI middleware before the adapter's log: answers calls of the queue's commands, and those that begin a job.
 
     All others go on to the adapter. Its middleware hands every message on through a task of its own; its route takes a
     call through FastAPI, which builds every answer anew by a model, and runs a command in one more task, to go on
     without it when a limit of time is over. An application's command may need that; an answer of the queue is JSON as
-    it stands, and waits no longer than it was asked to. The adapter's middleware decides here as well, by the same
-    functions. The answers are the same, to the byte, however long a store that hangs lets them wait.
+    it stands, and waits no longer than it was asked to. The adapter's log and security decide here as well, by the same
+    functions; what gate and guard see to is seen to here. The answers are the same, to the byte, however long a store
+    that hangs lets them wait.
     """
 
     def __init__(
@@ -66,27 +66,27 @@ class DirectCalls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one connection or the application's life."""
-        if not self._may_be_call(scope) or (caller := self._access.caller_of(scope)) is NOBODY:
-            # Of who has no token nothing is read.
+        size = self._size_of(scope)
+        if size is None:
             await self._app(scope, receive, send)
             return
-        body = await whole(receive)
-        again = replay(body, receive)
-        act = self._act_of(body)
+        body, more = await begun(receive, size)
+        again = replay(body, receive, more=more)
+        act = None if more or len(body) != size else self._act_of(body)
         if act is None:
             await self._app(scope, again, send)
             return
-        # As the router would: who counts requests by their routes looks here.
-        scope.update(route=self._route, endpoint=self._route.endpoint)
-        with calling(caller):
-            response = await self._behind_the_layers(partial(act, scope))(Request(scope, again))
-            await response(scope, again, send)
+        response = await self._behind_the_layers(partial(act, scope))(Request(scope, again))
+        await response(scope, again, send)
 
-    def _may_be_call(self, scope: Scope) -> bool:
+    def _size_of(self, scope: Scope) -> int | None:
+        """How many bytes a request has that may be a call; None if it is to be read by others, or by nobody."""
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != JSON_RPC_PATH:
-            return False
+            return None
         size = announced_bytes(scope)
-        return size is not None and size <= self._most
+        if size is None or size > self._most or self._access.caller_of(scope) is NOBODY:
+            return None
+        return size
 
     def _act_of(self, body: bytes) -> _Act | None:
         """What answers a request; None if that is the adapter's part."""
@@ -100,8 +100,11 @@ class DirectCalls:
         return None
 
     def _behind_the_layers(self, act: Callable[[], Awaitable[bytes]]) -> RequestResponseEndpoint:
-        async def answered(_: Request) -> Response:
-            return Response(await act(), media_type="application/json")
+        async def answered(request: Request) -> Response:
+            # As the router would: who counts requests by their routes looks here.
+            request.scope.update(route=self._route, endpoint=self._route.endpoint)
+            with calling(self._access.caller_of(request.scope)):
+                return Response(await act(), media_type="application/json")
 
         answer: RequestResponseEndpoint = answered
         for layer in self._layers:
@@ -110,10 +113,16 @@ class DirectCalls:
 
 
 def _layers_of(app: Any) -> Iterator[BaseHTTPMiddleware]:
-    """The middleware between here and the guard that decides by a function of the request and of what comes next."""
+    """The middleware between here and the guard that decides by a function of the request and of what comes next.
+
+    Raises:
+        TypeError: something else stands there, and would not be asked.
+    """
     while not isinstance(app, Guard):
         if isinstance(app, BaseHTTPMiddleware):
             yield app
+        elif not isinstance(app, Gate):
+            raise TypeError(f"{type(app).__name__} stands between the queue's middleware: put it before or behind")
         app = app.app
 
 

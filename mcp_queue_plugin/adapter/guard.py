@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,8 @@ from mcp_queue_plugin.settings import SecuritySettings
 POLICY_VIOLATION = 1008
 """Close code of RFC 6455; before the connection is accepted the server answers 403 instead."""
 
-Check = Callable[[bytes, int], Any]
-"""Reads the body of a request, at most so deeply nested, and answers what it says."""
+Check = Callable[[bytes, int], object]
+"""Refuses the body of a request that has no one meaning, or is nested deeper than so many levels."""
 
 Checks = Mapping[str, Check]
 """How the body of a request is checked, by its path."""
@@ -127,7 +128,8 @@ class Guard:
         if check is None:
             await self._app(scope, receive, send)
             return
-        body = await whole(receive)
+        # The gate has counted it.
+        body, _ = await begun(receive, math.inf)
         try:
             check(body, self._security.max_depth)
         except InvalidRequest as error:
@@ -159,9 +161,10 @@ class Guard:
 
 
 def announced_bytes(scope: Scope) -> int | None:
-    """How large the body of a request is, as it says; None if it does not."""
-    announced = Headers(scope=scope).get("Content-Length", "")
-    if not announced.isdecimal():
+    """How large the body of a request is, as it says; None if it does not, or comes in chunks all the same."""
+    headers = Headers(scope=scope)
+    announced = headers.get("Content-Length", "")
+    if not announced.isdecimal() or "Transfer-Encoding" in headers:
         return None
     return int(announced) if len(announced) <= _DIGITS_MAX else 10**_DIGITS_MAX
 
@@ -170,15 +173,19 @@ def _too_large(most: int) -> RequestTooLarge:
     return RequestTooLarge(f"the request is larger than {most} bytes", max_body_bytes=most)
 
 
-async def whole(receive: Receive) -> bytes:
-    """The body of a request; of one whose client went away what has come, which is then no request."""
+async def begun(receive: Receive, most: float) -> tuple[bytes, bool]:
+    """The body of a request as far as the message that goes beyond ``most`` bytes, and whether more of it may come.
+
+    Of a request whose client went away it is what has come, which is then no request.
+    """
     parts: list[bytes] = []
-    more = True
-    while more:
+    size, more = 0, True
+    while more and size <= most:
         message = await receive()
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return b"".join(parts), more
 
 
 def _check_of(scope: Scope, checks: Checks) -> Check | None:
@@ -200,9 +207,9 @@ def _refusal(error: InvalidRequest, check: Check) -> JSONResponse:
     return JSONResponse({"jsonrpc": "2.0", "error": said, "id": None}, error.http_status)
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
-    """What a route receives: the body that was read, and then what comes behind it."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def replay(body: bytes, receive: Receive, *, more: bool = False) -> Receive:
+    """What a route receives: the body that was read, its beginning if there is ``more``, and then what comes next."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": more}]
 
     async def next_message() -> Message:
         return messages.pop() if messages else await receive()

@@ -17,8 +17,8 @@ def check_call(body: bytes, max_depth: int) -> dict[str, Any]:
     return _checked(parse(body, max_depth), "the request")
 
 
-def check_batch(body: bytes, max_depth: int) -> list[dict[str, Any]]:
-    """Read a batch of them.
+def check_batch(body: bytes, max_depth: int) -> None:
+    """Check a batch of them.
 
     Raises:
         InvalidRequest: it is none.
@@ -26,33 +26,28 @@ def check_batch(body: bytes, max_depth: int) -> list[dict[str, Any]]:
     calls = parse(body, max_depth)
     if not isinstance(calls, list):
         raise InvalidRequest("a batch is a list of requests")
-    return [_checked(call, f"request {number} of the batch") for number, call in enumerate(calls)]
+    for number, call in enumerate(calls):
+        _checked(call, f"request {number} of the batch")
 
 
-def check_message(body: bytes, max_depth: int) -> dict[str, Any]:
-    """Read one message of MCP, whose inside is the protocol's own matter.
+def check_message(body: bytes, max_depth: int) -> None:
+    """Check one message of MCP, whose inside is the protocol's own matter.
 
     Raises:
         InvalidRequest: it is none.
     """
-    message = parse(body, max_depth)
-    if not isinstance(message, dict):
+    if not isinstance(parse(body, max_depth), dict):
         raise InvalidRequest("the body must be one JSON-RPC message, an object")
-    return message
 
 
-def check_object(body: bytes, max_depth: int) -> dict[str, Any] | None:
-    """Read a request that is an object of whatever kind; an empty body is the route's own matter.
+def check_object(body: bytes, max_depth: int) -> None:
+    """Check a request that is an object of whatever kind; an empty body is the route's own matter.
 
     Raises:
         InvalidRequest: it is none.
     """
-    if not body:
-        return None
-    said = parse(body, max_depth)
-    if not isinstance(said, dict):
+    if body and not isinstance(parse(body, max_depth), dict):
         raise InvalidRequest("the request must be an object")
-    return said
 
 
 def _checked(call: Any, what: str) -> dict[str, Any]:

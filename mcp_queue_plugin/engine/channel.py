@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
+import time
 from collections.abc import Callable
 
 from mcp_queue_plugin.errors import ProtocolViolation
@@ -19,20 +21,29 @@ class Channel:
     """Frames over a non-blocking socket, on one loop."""
 
     def __init__(
-        self, sock: socket.socket, *, on_frames: Callable[[list[Frame]], None], on_closed: Callable[[], None]
+        self,
+        sock: socket.socket,
+        *,
+        on_frames: Callable[[list[Frame]], None],
+        on_closed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Call ``on_frames`` with what each read completes, and ``on_closed`` once when the other end is gone."""
+        """Call ``on_frames`` with what each read completes, and ``on_closed`` once when the other end is gone.
+
+        ``clock`` tells the time in seconds: that of a loop may know nothing finer than milliseconds.
+        """
         sock.setblocking(False)
         self._socket = sock
         self._on_frames = on_frames
         self._on_closed = on_closed
+        self._clock = clock
         self._reader = FrameReader()
         self._received = memoryview(bytearray(READ_BYTES))
         self._outgoing: list[bytes] = []
         self._unsent = memoryview(b"")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_scheduled = False
-        self._flushed_at = 0.0
+        self._sent_at = -math.inf
         self._writing = False
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -40,7 +51,6 @@ class Channel:
         self._loop = loop
         loop.add_reader(self._socket, self._read)
         self._flush_scheduled = False
-        self._flushed_at = 0.0
         if self._outgoing or self._unsent:
             self._schedule_flush()
 
@@ -61,7 +71,7 @@ class Channel:
         self._outgoing.append(frame)
         if self._loop is None or self._flush_scheduled:
             return
-        if self._loop.time() - self._flushed_at > QUIET_SECONDS:
+        if self._clock() - self._sent_at > QUIET_SECONDS:
             self.flush()
         else:
             self._schedule_flush()
@@ -71,13 +81,13 @@ class Channel:
         self._flush_scheduled = False
         if self._loop is None:
             return
-        self._flushed_at = self._loop.time()
         try:
             while self._unsent or self._outgoing:
                 if not self._unsent:
                     self._unsent = memoryview(b"".join(self._outgoing))
                     self._outgoing.clear()
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
+                self._sent_at = self._clock()
         except BlockingIOError:
             self._writing = True
             self._loop.add_writer(self._socket, self.flush)

@@ -102,13 +102,15 @@ def test_what_a_tool_does_not_take_is_refused(bounded: Server, payload: dict[str
     assert "tst_execute_command" in answer.json()["error"]["message"]
 
 
-def test_a_request_that_is_too_large_is_refused_while_it_comes(bounded: Server) -> None:
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "10", "Transfer-Encoding": "chunked"}], ids=["", "lying"])
+def test_a_request_that_is_too_large_is_refused_while_it_comes(bounded: Server, headers: dict[str, str]) -> None:
     def parts() -> Iterator[bytes]:
-        yield b'{"jsonrpc":"2.0","id":1,"method":"help","params":{"a":"'
+        yield b'{"jsonrpc":"2.0","id":1,"method":"queue_health","params":{"a":"'
         for _ in range(10):
             yield b"x" * BODY_BYTES
+        yield b'"}}'
 
-    answer = httpx.post(f"{bounded.url}/api/jsonrpc", content=parts())
+    answer = httpx.post(f"{bounded.url}/api/jsonrpc", content=parts(), headers=headers)
     assert answer.status_code == 413
     assert answer.json()["error"]["data"] == {"max_body_bytes": BODY_BYTES}
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from mcp_proxy_adapter.api import command_session_service, handlers
 from mcp_proxy_adapter.api.core import app_factory_certificates
+from mcp_proxy_adapter.api.middleware.request_logging import RequestLoggingMiddleware
 from mcp_proxy_adapter.api.middleware.unified_security import UnifiedSecurityMiddleware
 from mcp_proxy_adapter.commands.command_registry import registry
 from mcp_proxy_adapter.commands.hooks import hooks
@@ -19,7 +20,6 @@ from mcp_proxy_adapter.core.logging import RequestContextFilter, get_global_logg
 from mcp_proxy_adapter.integrations import queuemgr_integration
 from mcp_proxy_adapter.integrations.queuemgr_integration import global_manager
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 
 from mcp_queue_plugin.errors import JSONRPC_INVALID_PARAMS, QueueError
 
@@ -164,17 +164,12 @@ def place_of_security(stack: Sequence[Middleware]) -> int:
 
 
 def place_of_deciders(stack: Sequence[Middleware]) -> int:
-    """From where on, in a stack of middleware, all of it decides by a function of a request and of what comes next."""
-    place = len(stack)
-    while place and _decides(stack[place - 1].cls):
+    """From where on there is nothing but the adapter's log and security, in a stack of middleware."""
+    kinds: list[object] = [each.cls for each in stack]
+    place = len(kinds)
+    while place and kinds[place - 1] in (RequestLoggingMiddleware, UnifiedSecurityMiddleware):
         place -= 1
     return place
-
-
-def _decides(kind: object) -> bool:
-    return (
-        isinstance(kind, type) and issubclass(kind, BaseHTTPMiddleware) and kind.__call__ is BaseHTTPMiddleware.__call__
-    )
 
 
 def adapter_error(error: QueueError) -> CommandError | ValidationError:

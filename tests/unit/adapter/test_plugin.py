@@ -26,6 +26,8 @@ from mcp_proxy_adapter.core.errors import MicroserviceError
 from mcp_proxy_adapter.integrations.queuemgr_integration.global_manager import _peek_global_queue_manager
 
 from mcp_queue_plugin import QueuePlugin
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 async def answers(app):
     async with app.router.lifespan_context(app):
@@ -41,6 +43,8 @@ async def said(app):
 
 config = json.loads(sys.argv[1])
 app = create_app(app_config=config)
+if "middleware" in config:
+    app.user_middleware.append(Middleware(GZipMiddleware))
 QueuePlugin.install(app, config)
 adapters_logger = logging.getLogger("mcp_proxy_adapter")
 adapters_logger.addFilter(logging.Filter())
@@ -123,11 +127,23 @@ def test_no_request_leaves_a_filter_at_the_adapters_logger(tmp_path: Path) -> No
     assert said["filters"] == ["Filter"]
 
 
-@pytest.mark.parametrize("tokens", [{}, {"auth": {"use_token": True, "tokens": {"a": ["*"]}}}], ids=["open", "tokens"])
-def test_the_queues_middleware_stands_around_the_adapters_security(tmp_path: Path, tokens: dict[str, Any]) -> None:
-    security = ["UnifiedSecurityMiddleware"] if tokens else []
-    before, behind = ["CORSMiddleware", "DirectCalls", "RequestLoggingMiddleware", "Gate"], ["Guard"]
-    assert run_application(tmp_path, tokens, {})["stack"] == [*before, *security, *behind]
+TOKENS: dict[str, Any] = {"auth": {"use_token": True, "tokens": {"a": ["*"]}}}
+LOG, SECURITY = "RequestLoggingMiddleware", "UnifiedSecurityMiddleware"
+
+
+@pytest.mark.parametrize(
+    ("config", "stack"),
+    [
+        ({}, ["DirectCalls", LOG, "Gate", "Guard"]),
+        (TOKENS, ["DirectCalls", LOG, "Gate", SECURITY, "Guard"]),
+        ({**TOKENS, "middleware": 1}, [LOG, "Gate", SECURITY, "GZipMiddleware", "DirectCalls", "Guard"]),
+    ],
+    ids=["open", "tokens", "with an application's own"],
+)
+def test_the_queues_middleware_stands_around_the_adapters_security(
+    tmp_path: Path, config: dict[str, Any], stack: list[str]
+) -> None:
+    assert run_application(tmp_path, config, {})["stack"] == ["CORSMiddleware", *stack]
 
 
 def test_the_adapters_check_sees_the_settings_in_force(monkeypatch: pytest.MonkeyPatch) -> None:

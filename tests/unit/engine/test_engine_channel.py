@@ -20,7 +20,8 @@ class End:
     def __init__(self, sock: socket.socket) -> None:
         self.reads: list[list[Frame]] = []
         self.closed = 0
-        self.channel = Channel(sock, on_frames=self.reads.append, on_closed=self._on_closed)
+        self.now = 0.0
+        self.channel = Channel(sock, on_frames=self.reads.append, on_closed=self._on_closed, clock=lambda: self.now)
         self.channel.attach(asyncio.get_running_loop())
 
     @property
@@ -49,23 +50,19 @@ async def receive(sock: socket.socket, count: int) -> list[Frame]:
     return frames
 
 
-async def test_of_many_frames_those_of_one_turn_go_out_together_and_in_order(
-    pair: tuple[End, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_many_frames_those_of_one_turn_go_out_together_and_in_order(pair: tuple[End, socket.socket]) -> None:
     end, theirs = pair
-    loop = asyncio.get_running_loop()
     first, *frames = (encode(number, number) for number in range(1, 51))
     for now in (1000.0, 1000.0 + 2 * QUIET_SECONDS):
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "time", lambda now=now: now)
-            end.channel.send(first)
-            assert theirs.recv(1 << 20) == first, "after a quiet time nothing waits"
-            for frame in frames:
-                end.channel.send(frame)
-            with pytest.raises(BlockingIOError):
-                theirs.recv(1)
-            await asyncio.sleep(0)
-            assert theirs.recv(1 << 20) == b"".join(frames)
+        end.now = now
+        end.channel.send(first)
+        assert theirs.recv(1 << 20) == first, "after a quiet time nothing waits"
+        for frame in frames:
+            end.channel.send(frame)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+        await asyncio.sleep(0)
+        assert theirs.recv(1 << 20) == b"".join(frames)
 
 
 async def test_a_flush_does_not_wait_for_the_end_of_the_turn(pair: tuple[End, socket.socket]) -> None:
