@@ -76,7 +76,7 @@ class DirectCalls:
         if act is None:
             await self._app(scope, again, send)
             return
-        response = await self._behind_the_layers(partial(act, scope))(Request(scope, again))
+        response = await self._behind_the_layers(act)(Request(scope, again))
         await response(scope, again, send)
 
     def _size_of(self, scope: Scope) -> int | None:
@@ -99,12 +99,12 @@ class DirectCalls:
             return partial(_answered, call, _start)
         return None
 
-    def _behind_the_layers(self, act: Callable[[], Awaitable[bytes]]) -> RequestResponseEndpoint:
+    def _behind_the_layers(self, act: _Act) -> RequestResponseEndpoint:
         async def answered(request: Request) -> Response:
             # As the router would: who counts requests by their routes looks here.
             request.scope.update(route=self._route, endpoint=self._route.endpoint)
             with calling(self._access.caller_of(request.scope)):
-                return Response(await act(), media_type="application/json")
+                return Response(await act(request.scope), media_type="application/json")
 
         answer: RequestResponseEndpoint = answered
         for layer in self._layers:
