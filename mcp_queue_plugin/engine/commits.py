@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from mcp_queue_plugin.engine.groups import Entry, joined
 from mcp_queue_plugin.engine.tasks import spawn
 from mcp_queue_plugin.errors import QueueError, StoreUnavailable
 from mcp_queue_plugin.model.job import Job
@@ -58,11 +59,6 @@ _OF_ATTEMPTS = (Claim, Report, Ask, Finish)
 """What attempts have done already; it is kept until the store takes it, in its order."""
 
 
-class _Entry(NamedTuple):
-    operation: Operation
-    callback: OutcomeCallback | None
-
-
 class Committer:
     """Hands operations to the store in groups, one group at a time, and the less often the more there are in each.
 
@@ -89,7 +85,7 @@ class Committer:
         self._on_committed = on_committed
         self._on_change = on_change
         self._on_told = on_told
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -115,7 +111,7 @@ class Committer:
 
         A ``patient`` one begins no group of its own for some milliseconds: it goes along with the next that must.
         """
-        self._entries.append(_Entry(operation, callback))
+        self._entries.append(Entry(operation, callback))
         loop = asyncio.get_running_loop()
         if not isinstance(operation, _OF_ATTEMPTS):
             self._held = False
@@ -180,7 +176,7 @@ class Committer:
                 self._idle.set()
 
     async def _commit(self) -> None:
-        group, self._entries = self._entries, []
+        group, self._entries = joined(self._entries), []
         try:
             outcomes = await self._store.apply([entry.operation for entry in group])
         except StoreUnavailable as error:
@@ -201,7 +197,7 @@ class Committer:
                 await asyncio.sleep(0)
         await self._on_told()
 
-    def _keep_for_retry(self, group: list[_Entry], error: StoreUnavailable) -> None:
+    def _keep_for_retry(self, group: list[Entry], error: StoreUnavailable) -> None:
         kept = [entry for entry in group if isinstance(entry.operation, _OF_ATTEMPTS)]
         self._entries[:0] = kept
         self._held = True
@@ -244,7 +240,7 @@ class Committer:
             self._begin()
 
 
-def _changes(entry: _Entry, outcome: Outcome) -> list[Change]:
+def _changes(entry: Entry, outcome: Outcome) -> list[Change]:
     match outcome:
         case Applied():
             evicted = (Change(gone.job, gone.before) for gone in outcome.evicted)

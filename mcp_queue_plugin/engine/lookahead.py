@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
-from operator import itemgetter
 
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.scaling import Demand
@@ -13,6 +12,10 @@ from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.protocol import JobStore
 
 Queued = tuple[Job, bytes]
+
+KEPT_JOBS = 512
+KEPT_PARAMS_BYTES = 1024
+"""Up to so many jobs with so small parameters are kept as they are told, and need not be read."""
 
 
 class Lookahead:
@@ -94,11 +97,13 @@ class Lookahead:
         if self._may_be_more and not self._jobs:
             # Of those before it nothing is known: they are read together.
             return
+        first = self.first()
         self._keep(job, params)
-        places = ((uid, queued[0].place) for uid, queued in self._jobs.items())
-        for uid, place in sorted(places, key=itemgetter(1)):
-            if place > job.place:
-                self._jobs.move_to_end(uid)
+        if first is not None and job.place < first.place:
+            self._jobs.move_to_end(job.uid, last=False)
+            return
+        for uid in [uid for uid, (other, _) in self._jobs.items() if other.place > job.place]:
+            self._jobs.move_to_end(uid)
 
     def expect_more(self) -> None:
         """Take note that there may be jobs of which nothing was told."""
@@ -118,8 +123,8 @@ class Lookahead:
             # It was read, and taken, between its commit and this news of it.
             return
         is_last = not self._jobs or next(reversed(self._jobs.values()))[0].place < job.place
-        knows_all = not self._may_be_more and not self._reading and len(self._jobs) < self._depth
-        if params is not None and is_last and knows_all:
+        knows_all = not self._may_be_more and not self._reading
+        if params is not None and is_last and knows_all and self._has_room_for(params):
             self._keep(job, params)
             return
         self._may_be_more = True
@@ -127,6 +132,9 @@ class Lookahead:
             # It belongs among those already read: read again, in the store's order.
             self._jobs.clear()
             self._fresh.clear()
+
+    def _has_room_for(self, params: bytes) -> bool:
+        return len(self._jobs) < (KEPT_JOBS if len(params) <= KEPT_PARAMS_BYTES else self._depth)
 
     def _keep(self, job: Job, params: bytes) -> None:
         self._jobs[job.uid] = (job, params)

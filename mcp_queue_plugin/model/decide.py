@@ -89,17 +89,17 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
     """What an attempt's own write does; a write under an old token is refused."""
     if job is None:
         return Refused(Refusal.STALE_TOKEN)
-    if isinstance(operation, Claim):
-        is_next = job.state is State.QUEUED and operation.token.attempt == job.attempt + 1
-        begun_at = now if operation.begun_at is None else operation.begun_at
-        return _claim(job, now=begun_at) if is_next else Refused(Refusal.STALE_TOKEN, job)
-    if not _is_current(operation.token, job):
+    begins = isinstance(operation, Claim) or (isinstance(operation, Finish) and operation.begun_at is not None)
+    if not (_is_next if begins else _is_current)(operation.token, job):
         return Refused(Refusal.STALE_TOKEN, job)
     match operation:
+        case Claim(begun_at=begun_at):
+            return _claim(job, now=now if begun_at is None else begun_at)
         case Report(changes=changes):
             return _report(job, changes)
-        case Finish(ending=ending, changes=changes, jitter=jitter):
-            return endings.finish(_report(job, changes), ending, jitter=jitter, now=now)
+        case Finish(begun_at=begun_at, changes=changes):
+            running = job if begun_at is None else _claim(job, now=begun_at)
+            return endings.finish(_report(running, changes), operation.ending, jitter=operation.jitter, now=now)
         case _:
             assert_never(operation)
 
@@ -164,6 +164,10 @@ OWNER_DIED = Ending(
     kind=EndingKind.CRASHED,
     error=ErrorInfo(type="WorkerCrashed", message="the server, or its engine, ended while the job was running"),
 )
+
+
+def _is_next(token: Token, job: Job) -> bool:
+    return job.state is State.QUEUED and token.attempt == job.attempt + 1
 
 
 def _is_current(token: Token, job: Job) -> bool:

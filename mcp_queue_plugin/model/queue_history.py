@@ -30,7 +30,7 @@ def after_attempt(state: QueueState, before: Job, after: Job, ending: Ending, no
     return msgspec.structs.replace(
         ended,
         consecutive_failures=state.consecutive_failures + 1 if failed else 0,
-        average_seconds=_average(state, before, ending, now),
+        average_seconds=_average(state, before, after, ending, now),
     )
 
 
@@ -50,10 +50,10 @@ def after_interruption(state: QueueState, before: Job, after: Job, now: float) -
     )
 
 
-def _average(state: QueueState, before: Job, ending: Ending, now: float) -> float:
+def _average(state: QueueState, before: Job, after: Job, ending: Ending, now: float) -> float:
     # What it has waited for an answer is not known here: it would count as work.
     has_asked = bool(before.questions) or before.has_answers
-    if ending.kind is EndingKind.CRASHED or before.started_at is None or has_asked:
+    if ending.kind is EndingKind.CRASHED or after.started_at is None or has_asked:
         return state.average_seconds
-    seconds = max(0.0, now - before.started_at)
+    seconds = max(0.0, now - after.started_at)
     return (1 - AVERAGE_WEIGHT_OF_NEWEST) * state.average_seconds + AVERAGE_WEIGHT_OF_NEWEST * seconds

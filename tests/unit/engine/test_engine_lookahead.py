@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mcp_queue_plugin.engine.lookahead import Lookahead
+from mcp_queue_plugin.engine.lookahead import KEPT_JOBS, KEPT_PARAMS_BYTES, Lookahead
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.store.memory import MemoryStore
@@ -39,10 +39,18 @@ async def lookahead(store: CountingStore) -> Lookahead:
     return lookahead
 
 
-async def queue(store: CountingStore, lookahead: Lookahead, job_id: str, priority: int = 0) -> Job:
-    job = await applied(store, add(job_id, options=JobOptions(priority=priority), params=job_id.encode()))
-    lookahead.on_change(job, job_id.encode())
+async def queue(
+    store: CountingStore, lookahead: Lookahead, job_id: str, priority: int = 0, params: bytes = b"{}"
+) -> Job:
+    job = await applied(store, add(job_id, options=JobOptions(priority=priority), params=params))
+    lookahead.on_change(job, params)
     return job
+
+
+async def queue_large(store: CountingStore, lookahead: Lookahead, count: int) -> None:
+    """Jobs of which no more are kept than are read at once."""
+    for number in range(count):
+        await queue(store, lookahead, f"job {number}", params=bytes(KEPT_PARAMS_BYTES + 1))
 
 
 async def test_a_new_job_at_the_end_of_a_known_queue_is_known_without_a_read(
@@ -50,7 +58,7 @@ async def test_a_new_job_at_the_end_of_a_known_queue_is_known_without_a_read(
 ) -> None:
     jobs = [await queue(store, lookahead, name) for name in "abc"]
     assert not lookahead.wants_more
-    assert [lookahead.take() for _ in jobs] == [(job, job.job_id.encode()) for job in jobs]
+    assert [lookahead.take() for _ in jobs] == [(job, b"{}") for job in jobs]
     assert store.reads == 1
 
 
@@ -63,16 +71,29 @@ async def test_one_that_goes_before_others_makes_it_read_again(store: CountingSt
 
 
 async def test_of_a_queue_that_is_longer_only_the_head_is_known(store: CountingStore, lookahead: Lookahead) -> None:
-    for number in range(DEPTH + 3):
-        await queue(store, lookahead, f"job {number}")
+    await queue_large(store, lookahead, DEPTH + 3)
     assert lookahead.demand(100).warm == DEPTH
     assert [lookahead.take()[0].job_id for _ in range(DEPTH)] == [f"job {number}" for number in range(DEPTH)]
     assert lookahead.wants_more
 
 
-async def test_it_runs_low_while_there_are_still_jobs_to_take(store: CountingStore, lookahead: Lookahead) -> None:
-    for number in range(DEPTH + 1):
+async def test_many_small_jobs_are_kept_as_they_are_told(store: CountingStore, lookahead: Lookahead) -> None:
+    jobs = [await queue(store, lookahead, f"job {number}", params=bytes(KEPT_PARAMS_BYTES)) for number in range(100)]
+    assert [lookahead.take()[0] for _ in jobs] == jobs
+    assert not lookahead.may_have_jobs
+    assert store.reads == 1
+
+
+async def test_of_small_jobs_too_there_is_a_limit(store: CountingStore, lookahead: Lookahead) -> None:
+    for number in range(KEPT_JOBS + 1):
         await queue(store, lookahead, f"job {number}")
+    for _ in range(KEPT_JOBS):
+        lookahead.take()
+    assert lookahead.wants_more
+
+
+async def test_it_runs_low_while_there_are_still_jobs_to_take(store: CountingStore, lookahead: Lookahead) -> None:
+    await queue_large(store, lookahead, DEPTH + 1)
     seen = []
     for _ in range(DEPTH):
         seen.append(lookahead.runs_low)
