@@ -12,7 +12,7 @@ from mcp_queue_plugin.model.operations import Operation, Outcome
 from mcp_queue_plugin.model.queries import Counts, JobPage, JobQuery, LogPage, LogQuery
 from mcp_queue_plugin.model.queues import QueueFigures
 
-OPERATIONS_PER_TURN = 4
+OPERATIONS_PER_TURN = 8
 """So many of a group are dealt with in one turn of the loop: others on it wait for these, not for the whole group."""
 
 

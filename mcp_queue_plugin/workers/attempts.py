@@ -26,6 +26,8 @@ class Attempts:
         """None yet."""
         self._given: deque[Given] = deque()
         self._pace_seconds = UNKNOWN
+        self._most = ready_jobs(UNKNOWN)
+        """How many it may have at this pace."""
 
     def __len__(self) -> int:
         """How many there are, the one that runs included."""
@@ -39,7 +41,7 @@ class Attempts:
     @property
     def room(self) -> int:
         """How many more there may be."""
-        return ready_jobs(self._pace_seconds) - len(self._given)
+        return self._most - len(self._given)
 
     def add(self, given: Given) -> None:
         """Put one behind the others."""
@@ -51,14 +53,18 @@ class Attempts:
 
     def note_pace(self, took_seconds: float) -> None:
         """Take note of how long one has run."""
-        self._pace_seconds = pace_after(self._pace_seconds, took_seconds)
+        self._set_pace(pace_after(self._pace_seconds, took_seconds))
 
     def take_back(self, packets: list[bytes]) -> list[Token]:
         """Forget those of these packets, which were not begun, and answer them, the last first.
 
         Until a few have been quick again there is no room.
         """
-        self._pace_seconds = max(self._pace_seconds, READY_SECONDS)
+        self._set_pace(max(self._pace_seconds, READY_SECONDS))
         taken, given = set(packets), self._given
         self._given = deque(attempt for attempt in given if attempt.packet not in taken)
         return [attempt.run.token for attempt in reversed(given) if attempt.packet in taken]
+
+    def _set_pace(self, seconds: float) -> None:
+        self._pace_seconds = seconds
+        self._most = ready_jobs(seconds)

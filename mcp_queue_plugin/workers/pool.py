@@ -262,9 +262,12 @@ class WorkerPool:
         members = self._members
         if self._scaler.awaits_fresh:
             return None
-        staying = (worker for worker in members.busy if worker not in members.due and worker not in members.parting)
-        roomiest = max(staying, key=lambda worker: worker.assignments.room, default=None)
-        return roomiest if roomiest is not None and roomiest.assignments.room > 0 else None
+        roomiest, most = None, 0
+        for worker in members.busy:
+            room = worker.assignments.room
+            if room > most and worker not in members.due and worker not in members.parting:
+                roomiest, most = worker, room
+        return roomiest
 
     def _pids(self) -> set[int]:
         return {worker.pid for worker in self._members.processes}
