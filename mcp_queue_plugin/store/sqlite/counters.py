@@ -19,6 +19,15 @@ class Counters:
         self.version, self._last_uid, self.rank_time, *by_state = row
         self.by_state = dict(zip(State, by_state, strict=True))
 
+    @classmethod
+    def zero(cls) -> Counters:
+        """Those of a store in which nothing has happened."""
+        return cls((0, 0, 0.0, *(0 for _ in State)))
+
+    def copy(self) -> Counters:
+        """The same counters, to count on apart from these."""
+        return Counters(self.row)
+
     @property
     def row(self) -> tuple[float, ...]:
         """The values of query ``write_counters``."""

@@ -1,4 +1,4 @@
-"""What the store knows of its jobs and queues without asking its tables."""
+"""What the store knows without asking its tables: they are its own as long as it is open."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from mcp_queue_plugin.model.admission import TallyKey, tally_keys, tally_keys_in
 from mcp_queue_plugin.model.job import Job
 from mcp_queue_plugin.model.queues import QueueFigures, QueueState
 from mcp_queue_plugin.model.states import State
+from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.recent import Recent
 
 
 class Live:
-    """Tallies of the jobs that have not ended, queue states, and the records written last, as they are committed."""
+    """Counters, tallies of jobs that have not ended, queue states, and the records written last, as committed."""
 
     def __init__(
         self,
         tally_rows: Iterable[Sequence[Any]] = (),
         states: Iterable[QueueState] = (),
         *,
+        counters: Counters | None = None,
         recent_jobs: int = 0,
     ) -> None:
-        """Count the rows of query ``tallies``, keep ``states``, and of records up to ``recent_jobs``."""
+        """Count the rows of query ``tallies``, keep ``states``, and of records up to ``recent_jobs``.
+
+        Without ``counters`` nothing has happened yet.
+        """
+        self.counters = counters or Counters.zero()
         self.recent = Recent(recent_jobs)
         self.tallies: Counter[TallyKey] = Counter()
         self.states = {state.name: state for state in states}
@@ -54,6 +60,7 @@ class Draft:
     def __init__(self, live: Live) -> None:
         """Begin with what is committed."""
         self._live = live
+        self.counters = live.counters.copy()
         self._tallies: Counter[TallyKey] = Counter()
         self._jobs: dict[int, Job | None] = {}
         """The records that it has changed, in the order of their first change; None for one that was removed."""
@@ -99,6 +106,7 @@ class Draft:
 
     def commit(self) -> None:
         """Let it hold."""
+        self._live.counters = self.counters
         tallies = self._live.tallies
         for key, count in self._tallies.items():
             tallies[key] += count

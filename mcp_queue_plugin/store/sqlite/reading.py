@@ -42,9 +42,10 @@ class SqliteReading:
         return Counts(by_state={state.value: count for state, count in counters.by_state.items() if count})
 
     def _read_live(self, recent_jobs: int = 0) -> Live:
-        """The tallies and queue states as they are committed."""
+        """All of it as it is committed."""
         return Live(
             self._look.fetch(SQL["tallies"]),
             [rows.decode_queue(row) for row in self._look.fetch(SQL["queues"])],
+            counters=Counters(self._look.fetch(SQL["read_counters"])[0]),
             recent_jobs=recent_jobs,
         )

@@ -18,7 +18,6 @@ from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer
 from mcp_queue_plugin.model.queues import QueueState
 from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.sqlite import logs, rows
-from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.live import Draft
 from mcp_queue_plugin.store.sqlite.queries import SQL
 
@@ -35,8 +34,8 @@ class SqliteRecords:
     def __init__(self, connection: apsw.Connection, draft: Draft, *, now: float, log_bytes: int) -> None:
         """Work in the transaction that ``connection`` is in; note in ``draft`` what it changes beside the tables."""
         self._execute = connection.execute
-        self._counters = Counters(self._fetch("read_counters")[0])
         self._draft = draft
+        self._counters = draft.counters
         self._now = now
         self._log_bytes = log_bytes
         self._rank_time = max(self._counters.rank_time, now)

@@ -18,7 +18,6 @@ from mcp_queue_plugin.model.states import State
 from mcp_queue_plugin.store.commit_points import COMMITTED, WRITTEN, changing
 from mcp_queue_plugin.store.protocol import OPERATIONS_PER_TURN, Capabilities
 from mcp_queue_plugin.store.sqlite import positions, rows
-from mcp_queue_plugin.store.sqlite.counters import Counters
 from mcp_queue_plugin.store.sqlite.database import Database, Durability
 from mcp_queue_plugin.store.sqlite.live import Draft, Live
 from mcp_queue_plugin.store.sqlite.ownership import PEACEFUL, Owner, Succession
@@ -148,8 +147,7 @@ class SqliteStore(SqliteReading):
         found = {job.uid: 1 for job in jobs if self._is_alone(job)}
         others = [job for job in jobs if job.uid not in found]
         if others:
-            counters = Counters(self._database.fetch(SQL["read_counters"])[0])
-            rank_time = max(counters.rank_time, self._clock())
+            rank_time = max(self._live.counters.rank_time, self._clock())
             found |= positions.positions(self._database, self._live.queued, others, rank_time)
         return found
 
