@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from mcp_queue_plugin.model.job import Job, Token
@@ -49,6 +50,7 @@ WRITES: dict[str, Callable[[Token], Operation]] = {
     "log": lambda token: Report(token=token, changes=Changes(), log=LOG),
     "both": lambda token: Report(token=token, changes=CHANGES, log=LOG),
     **{f"end {kind.value}": partial(_end, kind) for kind in EndingKind},
+    "claim and end": lambda token: msgspec.structs.replace(_end(EndingKind.COMPLETED, token), begun_at=9.0),
 }
 """All that an attempt can write."""
 

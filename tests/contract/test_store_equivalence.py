@@ -266,6 +266,14 @@ class Equivalence(RuleBasedStateMachine):
         tokens = [self.one_of(choice, RUNNING_STATES).token for choice in both]
         self.apply([msgspec.structs.replace(end, token=token) for token in tokens])
 
+    @precondition(lambda self: self.in_states([State.QUEUED]))
+    @rule(choice=choices, end=strategies.finishes)
+    def run_at_once(self, choice: int, end: Finish) -> None:
+        """One write for the claim of an attempt and for its end."""
+        token = claim_of(self.one_of(choice, [State.QUEUED])).token
+        begun_at = self.clock.now - 1.0
+        self.apply([msgspec.structs.replace(end, token=token, begun_at=begun_at)])
+
     @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(choice=choices)
     def fail(self, choice: int) -> None:

@@ -216,3 +216,19 @@ def test_another_attempts_token_is_stale(token: Token) -> None:
     operation = Finish(token=token, ending=Ending(kind=EndingKind.COMPLETED))
     assert _decide(operation, job) == Refused(Refusal.STALE_TOKEN, job)
     assert decide.by_token(operation, None, now=NOW) == Refused(Refusal.STALE_TOKEN)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", EndingKind)
+def test_an_end_that_stands_for_the_claim_too_leaves_what_both_would(kind: EndingKind, options: JobOptions) -> None:
+    job = job_in(State.QUEUED, options, attempt=0)
+    end = msgspec.structs.replace(finish(kind, result=b"1"), changes=Changes(progress=40, step="last"))
+    both = decided(end, decided(Claim(TOKEN, begun_at=41.0), job))
+    assert decided(msgspec.structs.replace(end, begun_at=41.0), job) == both
+
+
+@pytest.mark.parametrize("state", State)
+def test_such_an_end_is_refused_like_the_claim(state: State) -> None:
+    job = job_in(state, attempt=1 if state is State.QUEUED else 0)
+    end = msgspec.structs.replace(finish(EndingKind.COMPLETED), begun_at=41.0)
+    assert _decide(end, job) == _decide(Claim(TOKEN, begun_at=41.0), job) == Refused(Refusal.STALE_TOKEN, job)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_queue_plugin.model import decide
-from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Job, Question
+from mcp_queue_plugin.model.job import IN_PROCESS_COMMAND, Job, Question, Token
 from mcp_queue_plugin.model.operations import Ending, EndingKind, Finish
 from mcp_queue_plugin.model.options import JobOptions
 from mcp_queue_plugin.model.queue_history import after_attempt, after_interruption
@@ -151,3 +151,11 @@ def test_a_job_that_fails_by_the_death_of_the_server_has_failed() -> None:
 
 def test_a_pause_of_the_queue_stays_as_it_is() -> None:
     assert {noted(kind).paused for kind in EndingKind} == {True}
+
+
+def test_an_end_that_stands_for_the_claim_too_tells_how_long_it_took() -> None:
+    job = job_in(State.QUEUED)
+    end = Finish(token=Token(job.uid, job.attempt + 1), ending=Ending(kind=EndingKind.COMPLETED), begun_at=NOW - 10.0)
+    after = decide.by_token(end, job, now=NOW)
+    assert isinstance(after, Job)
+    assert after_attempt(STATE, job, after, end.ending, NOW) == noted(EndingKind.COMPLETED, running(started_at=140.0))
