@@ -278,7 +278,8 @@ class Dispatcher:
             lane.ending.add(token)
         else:
             lane.running.discard(token)
-        finish = Finish(token=token, ending=ending, jitter=_jitter(), changes=merged(gathered, changes), log=log)
+        now, changes = self._clock(), merged(gathered, changes)
+        finish = Finish(token=token, ending=ending, ended_at=now, jitter=_jitter(), changes=changes, log=log)
         self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
 
     def _on_finished(self, finish: Finish, lane: Lane, outcome: Outcome | QueueError) -> None:
@@ -295,5 +296,4 @@ class Dispatcher:
         seconds = self._lanes.opens_in_seconds(now)
         if self._opening is not None:
             self._opening.cancel()
-        loop = asyncio.get_running_loop()
-        self._opening = None if seconds is None else loop.call_later(seconds, self.dispatch)
+        self._opening = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.dispatch)

@@ -97,11 +97,17 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
             return _claim(job, now=now if begun_at is None else begun_at)
         case Report(changes=changes):
             return _report(job, changes)
-        case Finish(begun_at=begun_at, changes=changes):
+        case Finish(ending=ending, begun_at=begun_at):
             running = job if begun_at is None else _claim(job, now=begun_at)
-            return endings.finish(_report(running, changes), operation.ending, jitter=operation.jitter, now=now)
+            reported = _report(running, operation.changes)
+            return endings.finish(reported, ending, jitter=operation.jitter, now=ended_at(operation, now=now))
         case _:
             assert_never(operation)
+
+
+def ended_at(operation: Finish, *, now: float) -> float:
+    """When the attempt ended whose end is stored ``now``."""
+    return now if operation.ended_at is None else operation.ended_at
 
 
 def may_retry(job: Job) -> bool:

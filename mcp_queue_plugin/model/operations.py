@@ -127,13 +127,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
     """End an attempt, with its last progress and log.
 
-    With ``begun_at`` it stands for the attempt's ``Claim`` as well, which it is refused like. ``jitter``, from 0 to 1,
-    is what chance says about the wait before a retry.
+    With ``begun_at`` it stands for the attempt's ``Claim`` as well, which it is refused like. ``ended_at`` is when the
+    attempt ended, if that was before this is stored. ``jitter``, from 0 to 1, is what chance says about the wait before
+    a retry.
     """
 
     token: Token
     ending: Ending
     begun_at: float | None = None
+    ended_at: float | None = None
     jitter: float = 1.0
     changes: Changes = Changes()
     log: tuple[LogPiece, ...] = ()

@@ -233,7 +233,7 @@ class Steps:
         if outcome.job.has_result:
             self._records.put_result(outcome.job, operation.ending.result)
         state = self._records.queue(job.options.queue)
-        noted = after_attempt(state, job, outcome.job, operation.ending, now)
+        noted = after_attempt(state, job, outcome.job, operation.ending, decide.ended_at(operation, now=now))
         return msgspec.structs.replace(outcome, queue=self._keep_changed(state, noted))
 
     def _ask(self, operation: Ask) -> Outcome:

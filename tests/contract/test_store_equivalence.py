@@ -271,8 +271,8 @@ class Equivalence(RuleBasedStateMachine):
     def run_at_once(self, choice: int, end: Finish) -> None:
         """One write for the claim of an attempt and for its end."""
         token = claim_of(self.one_of(choice, [State.QUEUED])).token
-        begun_at = self.clock.now - 1.0
-        self.apply([msgspec.structs.replace(end, token=token, begun_at=begun_at)])
+        begun_at, ended_at = self.clock.now - 1.0, self.clock.now - 0.5
+        self.apply([msgspec.structs.replace(end, token=token, begun_at=begun_at, ended_at=ended_at)])
 
     @precondition(lambda self: self.in_states(RUNNING_STATES))
     @rule(choice=choices)

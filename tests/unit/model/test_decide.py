@@ -232,3 +232,9 @@ def test_such_an_end_is_refused_like_the_claim(state: State) -> None:
     job = job_in(state, attempt=1 if state is State.QUEUED else 0)
     end = msgspec.structs.replace(finish(EndingKind.COMPLETED), begun_at=41.0)
     assert _decide(end, job) == _decide(Claim(TOKEN, begun_at=41.0), job) == Refused(Refusal.STALE_TOKEN, job)
+
+
+def test_a_job_has_ended_when_its_attempt_did_not_when_that_is_stored() -> None:
+    job = job_in(State.WORKING)
+    ended = decided(msgspec.structs.replace(finish(EndingKind.COMPLETED), ended_at=NOW - 5.0), job)
+    assert ended.completed_at == NOW - 5.0
