@@ -34,9 +34,10 @@ PATIENCE_SECONDS = 0.006
 """So long a patient operation waits for others that begin a group."""
 
 CROWDED_OPERATIONS = 8
-"""After a group of more operations than these, what attempts have done is patient for a while; after one of more
-requests than these, the next group begins that while later, whatever comes. A transaction costs the same for few and
-for many, and where so much is going on, what it would save a caller is little beside what it costs all others."""
+"""After a group of more operations than these, as they were submitted, what attempts have done is patient for a while;
+after one of more requests than these, the next group begins that while later, whatever comes. A transaction costs the
+same for few and for many, and where so much is going on, what it would save a caller is little beside what it costs all
+others."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class Committer:
     """Hands operations to the store in groups, one group at a time, and the less often the more there are in each.
 
     What follows from a large group is told a few entries at a time, with turns of the loop between them: a worker that
-    has ended its job meanwhile does not wait for its next one.
+    has ended its job meanwhile does not wait for its next one. The claim and the end of an attempt that come into one
+    group become one operation, see ``joined``.
 
     A caller learns the outcome after the commit. When a commit fails, what was asked for fails with the store's error;
     what attempts have produced is kept and tried again until the store takes it.

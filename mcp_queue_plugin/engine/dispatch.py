@@ -254,7 +254,6 @@ class Dispatcher:
             self._forget(token)
             self._pool.abandon(token)
             self._reports.end(token)
-            # It may have been queued again meanwhile, which was no news as long as it seemed to be claimed.
             self._lanes.read_again(lane)
             self.dispatch()
 
@@ -283,8 +282,9 @@ class Dispatcher:
         self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
 
     def _on_finished(self, finish: Finish, lane: Lane, outcome: Outcome | QueueError) -> None:
-        began = finish.ending.kind is not EndingKind.RECALLED
-        if began and isinstance(outcome, Applied) and outcome.queue is not None:
+        if not isinstance(outcome, Applied):
+            self._lanes.read_again(lane)
+        elif finish.ending.kind is not EndingKind.RECALLED and outcome.queue is not None:
             lane.on_ended(outcome.queue, time.monotonic())
         if lane.rule.paced:
             # Only now is it known how long the queue has to wait.

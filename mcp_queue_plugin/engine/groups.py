@@ -9,7 +9,7 @@ import msgspec
 
 from mcp_queue_plugin.errors import QueueError
 from mcp_queue_plugin.model.job import Token
-from mcp_queue_plugin.model.operations import Ask, Claim, Finish, Operation, Outcome, OutcomeCallback, Report
+from mcp_queue_plugin.model.operations import Add, Ask, Claim, Finish, Operation, Outcome, OutcomeCallback, Report
 
 
 class Entry(NamedTuple):
@@ -20,25 +20,32 @@ class Entry(NamedTuple):
 
 
 def joined(entries: Sequence[Entry]) -> list[Entry]:
-    """The same group, but that the end of an attempt stands for its claim too if both are here and nothing in between.
+    """The same group, but that the end of an attempt stands for its claim too where both are here.
 
-    It takes the place of the claim: whatever else was asked for meanwhile finds the attempt ended.
+    Not if anything lies between them that finds the job running, or would: what the attempt itself has written, or what
+    was asked for of this or of any job. Ends keep their order, of which queues keep account.
     """
-    group: list[Entry] = []
+    group: list[Entry | None] = []
     claims: dict[Token, int] = {}
     """Where those stand that an end may still stand for."""
     for entry in entries:
         match entry.operation:
             case Claim(token=token, begun_at=float()):
                 claims[token] = len(group)
+            case Finish(token=token):
+                place = claims.pop(token, None)
+                if place is not None and (claiming := group[place]) is not None:
+                    group[place] = None
+                    entry = _join(claiming, entry)
             case Report(token=token) | Ask(token=token):
                 claims.pop(token, None)
-            case Finish(token=token) if token in claims:
-                place = claims[token]
-                group[place] = _join(group[place], entry)
-                continue
+            case Claim() | Add(limits=()):
+                # A job of its own, for which no other has to go.
+                pass
+            case _:
+                claims.clear()
         group.append(entry)
-    return group
+    return [entry for entry in group if entry is not None]
 
 
 def _join(claiming: Entry, finishing: Entry) -> Entry:

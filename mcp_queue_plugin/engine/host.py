@@ -26,8 +26,8 @@ ERROR_EXIT_CODE = 70
 WARDEN_GONE_EXIT_CODE = 71
 
 GARBAGE_OBJECTS = 20_000
-"""So many new objects make the collector look for cycles among them. Little here is one, and a look at its usual pace
-of 700 takes a tenth of the time of a quick job."""
+"""So many new objects make the collector look for cycles among them. Few here are in one, and to look as often as it
+does by itself takes a tenth of the time of a quick job."""
 
 
 class BorderLogHandler(logging.Handler):

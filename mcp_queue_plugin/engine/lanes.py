@@ -149,7 +149,10 @@ class Lanes:
         self._with_work[job.options.queue] = lane
 
     def read_again(self, lane: Lane) -> None:
-        """Take note that jobs may wait in a queue of which nothing was told."""
+        """Take note that jobs may wait in a queue of which nothing was told.
+
+        One that was queued again is no news as long as it seems to be claimed.
+        """
         lane.waiting.expect_more()
         self._with_work[lane.state.name] = lane
 

@@ -1,4 +1,4 @@
-"""The head of a queue, read ahead: a worker that becomes free gets its next job without waiting for the store."""
+"""The head of a queue, kept as it was told or read: a worker that becomes free does not wait for the store."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from mcp_queue_plugin.store.protocol import JobStore
 Queued = tuple[Job, bytes]
 
 KEPT_JOBS = 512
+"""Up to so many new jobs are kept as they are told, and need not be read, if they are small and warm workers do."""
+
 KEPT_PARAMS_BYTES = 1024
-"""Up to so many jobs with so small parameters are kept as they are told, and need not be read."""
+"""How large the parameters of a small job may be."""
 
 
 class Lookahead:
-    """Queued jobs of one queue in their order, as far as they were read.
+    """Queued jobs of one queue in their order, as far as they were told, or read ahead.
 
     Only a hint: the claim that follows decides, and a job that has changed meanwhile is dropped as soon as its change
     is committed. Whether more may be queued is a flag, set by whatever can queue a job and cleared before the store is
@@ -94,8 +96,8 @@ class Lookahead:
 
     def put_back(self, job: Job, params: bytes) -> None:
         """Take a job in again that was taken; it goes before all that come after it."""
-        if self._may_be_more and not self._jobs:
-            # Of those before it nothing is known: they are read together.
+        if self._may_be_more and (not self._jobs or self._last().place < job.place):
+            # Of those before it nothing is known, or not all: they are read together.
             return
         first = self.first()
         self._keep(job, params)
@@ -122,9 +124,9 @@ class Lookahead:
         if self._is_claimed(job):
             # It was read, and taken, between its commit and this news of it.
             return
-        is_last = not self._jobs or next(reversed(self._jobs.values()))[0].place < job.place
+        is_last = not self._jobs or self._last().place < job.place
         knows_all = not self._may_be_more and not self._reading
-        if params is not None and is_last and knows_all and self._has_room_for(params):
+        if params is not None and is_last and knows_all and self._has_room_for(job, params):
             self._keep(job, params)
             return
         self._may_be_more = True
@@ -133,8 +135,14 @@ class Lookahead:
             self._jobs.clear()
             self._fresh.clear()
 
-    def _has_room_for(self, params: bytes) -> bool:
-        return len(self._jobs) < (KEPT_JOBS if len(params) <= KEPT_PARAMS_BYTES else self._depth)
+    def _last(self) -> Job:
+        return next(reversed(self._jobs.values()))[0]
+
+    def _has_room_for(self, job: Job, params: bytes) -> bool:
+        # Among many it would have to be counted, again and again, who needs a fresh worker.
+        needs_fresh = bool(self._fresh) or job.options.isolation == "fresh"
+        is_small = len(params) <= KEPT_PARAMS_BYTES and not needs_fresh
+        return len(self._jobs) < (KEPT_JOBS if is_small else self._depth)
 
     def _keep(self, job: Job, params: bytes) -> None:
         self._jobs[job.uid] = (job, params)

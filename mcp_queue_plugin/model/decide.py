@@ -33,6 +33,9 @@ from mcp_queue_plugin.model.operations import (
 from mcp_queue_plugin.model.places import due_at, rank
 from mcp_queue_plugin.model.states import ENDED_STATES, PENDING_STATES, RUNNING_STATES, State
 
+STORED_LATE_SECONDS = 60.0
+"""An end that was stored later than this counts as later, too."""
+
 _replace = msgspec.structs.replace
 
 
@@ -90,7 +93,8 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
     if job is None:
         return Refused(Refusal.STALE_TOKEN)
     begins = isinstance(operation, Claim) or (isinstance(operation, Finish) and operation.begun_at is not None)
-    if not (_is_next if begins else _is_current)(operation.token, job):
+    holds = _is_next(operation.token, job) if begins else _is_current(operation.token, job)
+    if not holds:
         return Refused(Refusal.STALE_TOKEN, job)
     match operation:
         case Claim(begun_at=begun_at):
@@ -106,8 +110,12 @@ def by_token(operation: ByToken, job: Job | None, *, now: float) -> Job | Refuse
 
 
 def ended_at(operation: Finish, *, now: float) -> float:
-    """When the attempt ended whose end is stored ``now``."""
-    return now if operation.ended_at is None else operation.ended_at
+    """When the attempt ended whose end is stored ``now``, as its record says it.
+
+    After a store has failed for long that is not much before: the time for which a result is kept begins when it can be
+    read.
+    """
+    return now if operation.ended_at is None else max(operation.ended_at, now - STORED_LATE_SECONDS)
 
 
 def may_retry(job: Job) -> bool:

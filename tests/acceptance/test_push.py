@@ -57,7 +57,7 @@ async def test_the_end_is_pushed_within_a_tenth_of_a_second_of_its_commit(server
         await socket.until_end(job_id)
         heard_at = time.time()
         lags.append(heard_at - ended_at(await asyncio.to_thread(server.status, job_id)))
-    # The time of the end is read just before its commit.
+    # The time of the end is read just before its commit, which is part of the lag.
     assert statistics.median(lags) < PUSH_SECONDS
     assert max(lags) < 10 * PUSH_SECONDS
 

@@ -1,4 +1,4 @@
-"""What the store knows without asking its tables: they are its own as long as it is open."""
+"""What the store knows without asking its tables: nobody else writes to them while it is open."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class SqliteReading:
         return Counts(by_state={state.value: count for state, count in counters.by_state.items() if count})
 
     def _read_live(self, recent_jobs: int = 0) -> Live:
-        """All of it as it is committed."""
+        """What ``Live`` begins with, as it is committed."""
         return Live(
             self._look.fetch(SQL["tallies"]),
             [rows.decode_queue(row) for row in self._look.fetch(SQL["queues"])],

@@ -7,11 +7,15 @@ import pytest
 
 from mcp_queue_plugin.engine.groups import Entry, joined
 from mcp_queue_plugin.errors import QueueError
+from mcp_queue_plugin.model.admission import Limit
 from mcp_queue_plugin.model.job import Question, Token
 from mcp_queue_plugin.model.operations import (
+    AnswerQuestion,
     Ask,
     Changes,
     Claim,
+    Delete,
+    Due,
     Ending,
     EndingKind,
     Finish,
@@ -20,15 +24,20 @@ from mcp_queue_plugin.model.operations import (
     Refusal,
     Refused,
     Report,
+    Retry,
+    SetQueue,
+    Start,
     Stop,
+    Sweep,
 )
-from mcp_queue_plugin.model.questions import PROMPT_MAX_LENGTH
+from mcp_queue_plugin.model.questions import AnswerAction, GivenAnswer
+from tests.contract.samples import add, adopt
 
 TOKEN = Token(uid=1, attempt=1)
 OTHER = Token(uid=2, attempt=1)
 CLAIM = Claim(TOKEN, begun_at=7.0)
 REPORT = Report(token=TOKEN, changes=Changes(progress=5))
-ASK = Ask(token=TOKEN, question=Question(key="k", prompt="?" * PROMPT_MAX_LENGTH, attempt=1))
+ASK = Ask(token=TOKEN, question=Question(key="k", prompt="?", attempt=1))
 
 
 def end_of(token: Token) -> Finish:
@@ -43,18 +52,43 @@ def operations_of(*operations: Operation) -> list[Operation]:
     return [entry.operation for entry in joined([Entry(operation, None) for operation in operations])]
 
 
-def test_the_end_of_an_attempt_takes_the_place_of_its_claim() -> None:
-    stop = Stop("a")
-    assert operations_of(CLAIM, stop, END) == [WHOLE, stop]
+def test_the_end_of_an_attempt_stands_for_its_claim_too() -> None:
+    assert operations_of(CLAIM, END) == [WHOLE]
 
 
-def test_each_end_finds_its_own_claim() -> None:
+def test_ends_keep_their_order_whichever_attempt_began_first() -> None:
     other = Claim(OTHER, begun_at=8.0)
-    assert operations_of(CLAIM, other, end_of(OTHER), REPORT) == [
-        CLAIM,
-        msgspec.structs.replace(end_of(OTHER), begun_at=8.0),
-        REPORT,
-    ]
+    end_of_other = msgspec.structs.replace(end_of(OTHER), begun_at=8.0)
+    assert operations_of(CLAIM, other, end_of(OTHER), END) == [end_of_other, WHOLE]
+    assert operations_of(CLAIM, other, end_of(OTHER), REPORT) == [CLAIM, end_of_other, REPORT]
+
+
+def test_a_new_job_is_no_matter() -> None:
+    assert operations_of(CLAIM, add("b"), END) == [add("b"), WHOLE]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        Start("a"),
+        Stop("a"),
+        Delete("a"),
+        Retry(job_id="a"),
+        add("b", limits=(Limit(scope="all", max_jobs=1),)),
+        adopt("b"),
+        AnswerQuestion(job_id="a", key="k", answer=GivenAnswer(AnswerAction.DECLINE, b"")),
+        SetQueue("default", paused=True),
+        Due(9),
+        Sweep(tombstones=False, age_seconds=1.0, limit=9),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_what_was_asked_for_in_between_finds_the_job_running(between: Operation) -> None:
+    assert operations_of(CLAIM, between, END) == [CLAIM, between, END]
+
+
+def test_an_end_stands_for_one_claim() -> None:
+    assert operations_of(CLAIM, END, END) == [WHOLE, END]
 
 
 @pytest.mark.parametrize("between", [REPORT, ASK], ids=["report", "question"])

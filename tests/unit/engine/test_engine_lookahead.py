@@ -143,3 +143,32 @@ async def test_a_job_put_back_into_a_queue_of_which_nothing_is_known_is_read_in_
     assert lookahead.wants_more
     await lookahead.read(0)
     assert [lookahead.take()[0].job_id for _ in range(2)] == [urgent.job_id, "a"]
+
+
+async def test_a_large_job_among_many_small_ones_is_read(store: CountingStore, lookahead: Lookahead) -> None:
+    small = [await queue(store, lookahead, f"job {number}") for number in range(DEPTH)]
+    await queue(store, lookahead, "large", params=bytes(KEPT_PARAMS_BYTES + 1))
+    assert [lookahead.take()[0] for _ in small] == small
+    assert lookahead.wants_more
+
+
+async def test_of_jobs_that_need_a_fresh_worker_no_more_are_kept_than_are_read(
+    store: CountingStore, lookahead: Lookahead
+) -> None:
+    for number in range(DEPTH + 1):
+        job = await applied(store, add(f"job {number}", options=JobOptions(isolation="fresh")))
+        lookahead.on_change(job, b"{}")
+    assert lookahead.demand(100).fresh == DEPTH
+
+
+async def test_a_job_put_back_behind_those_that_are_known_is_read_if_others_may_stand_before_it(
+    store: CountingStore, lookahead: Lookahead
+) -> None:
+    await queue(store, lookahead, "late")
+    late = lookahead.take()
+    first = await queue(store, lookahead, "first", priority=9)
+    second = await applied(store, add("second", options=JobOptions(priority=8)))
+    lookahead.expect_more()
+    lookahead.put_back(*late)
+    await lookahead.read(0)
+    assert [lookahead.take()[0].job_id for _ in range(3)] == [first.job_id, second.job_id, "late"]

@@ -154,6 +154,62 @@ async def test_a_job_that_is_evicted_at_its_start_and_retried_runs_once_more(sto
         assert host.ended == [("a", "stopped"), ("new", "deleted"), ("a", "completed")]
 
 
+async def test_a_quick_job_that_is_evicted_at_its_start_and_retried_at_once_runs_once_more(
+    store: GatedStore, tmp_path: Path
+) -> None:
+    """Its first run has ended before the eviction is told, and the retry is no news while it seems to be claimed."""
+    runs = tmp_path / "runs"
+    async with hosting(store, warm=False, limits=ROOM_FOR_ONE) as host:
+        await host.submit("a", "append", str(runs))
+        store.hold()
+        new = host.add("new")
+        await until(lambda: store.is_holding)
+        host.engine.warm_up(SETUP)
+        await until(lambda: submitted(host) == ["Claim", "Finish"])
+        retry = host.retry("a")
+        await until(lambda: submitted(host) == ["Claim", "Finish", "Retry"])
+        store.release()
+        assert (await new).job.job_id == "new"
+        await retry
+        assert (await host.end("a")).job.attempt == 1
+        assert len(runs.read_text().splitlines()) == 2
+
+
+async def test_the_claim_and_the_end_of_a_quick_job_are_one_operation(store: GatedStore) -> None:
+    async with hosting(store, warm=False) as host:
+        await host.submit("a", "echo", 1)
+        await hold(store, host)
+        host.engine.warm_up(SETUP)
+        await until(lambda: submitted(host) == ["Claim", "Finish"])
+        new = host.add("new")
+        store.release()
+        await new
+        assert store.groups[-1] == ["Finish", "Add"]
+        job = (await host.end("a")).job
+        assert (job.state, job.attempt) == (State.COMPLETED, 1)
+        assert job.started_at is not None
+        assert job.completed_at is not None
+        assert job.started_at <= job.completed_at <= job.changed_at
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"), [("stop", State.STOPPED), ("delete", State.DELETED), ("start", State.WORKING)]
+)
+async def test_what_was_asked_for_while_a_job_ran_finds_it_running_though_its_end_comes_in_the_same_commit(
+    store: GatedStore, tmp_path: Path, asked: str, found: State
+) -> None:
+    async with hosting(store, warm=False) as host:
+        await host.submit("a", "hold_silently", str(tmp_path / "release"))
+        await hold(store, host)
+        host.engine.warm_up(SETUP)
+        await until(lambda: submitted(host) == ["Claim"])
+        answer = getattr(host, asked)("a")
+        (tmp_path / "release").touch()
+        await until(lambda: submitted(host) == ["Claim", asked.title(), "Finish"])
+        store.release()
+        assert (await answer).job.state is found
+
+
 async def test_the_deletion_of_a_stopped_job_spares_a_new_job_of_its_name(store: GatedStore, tmp_path: Path) -> None:
     async with hosting(store) as host:
         await host.submit("a", "hold_silently", str(tmp_path / "release"))

@@ -238,3 +238,9 @@ def test_a_job_has_ended_when_its_attempt_did_not_when_that_is_stored() -> None:
     job = job_in(State.WORKING)
     ended = decided(msgspec.structs.replace(finish(EndingKind.COMPLETED), ended_at=NOW - 5.0), job)
     assert ended.completed_at == NOW - 5.0
+
+
+def test_an_end_that_is_stored_late_counts_as_late_too_so_that_its_result_can_be_read() -> None:
+    job = job_in(State.WORKING)
+    night = msgspec.structs.replace(finish(EndingKind.COMPLETED), ended_at=NOW - 12 * 3600.0)
+    assert decided(night, job).completed_at == NOW - decide.STORED_LATE_SECONDS
