@@ -85,6 +85,21 @@ async def test_a_failed_commit_fails_every_submission_of_its_group_and_stores_no
         assert (await host.engine.health()).issues == ()
 
 
+async def test_the_claim_and_the_end_of_a_quick_job_are_kept_together_until_the_store_takes_them(
+    store: FragileStore,
+) -> None:
+    async with hosting(store, warm=False) as host:
+        await host.submit("a", "echo", 1)
+        store.write_failure = DISK_FULL
+        host.engine.warm_up(SETUP)
+        await until(lambda: store.groups.count(["Finish"]) >= 3)
+        assert (await host.status("a")).job.state is State.QUEUED
+        store.write_failure = None
+        ended = await host.end("a")
+        assert (ended.job.state, ended.job.attempt, ended.result) == (State.COMPLETED, 1, b"1")
+        assert host.ended == [("a", "completed")]
+
+
 async def test_the_end_of_a_job_is_kept_until_the_store_takes_it(
     host: Host, store: FragileStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
