@@ -277,8 +277,8 @@ class Dispatcher:
             lane.ending.add(token)
         else:
             lane.running.discard(token)
-        now, changes = self._clock(), merged(gathered, changes)
-        finish = Finish(token=token, ending=ending, ended_at=now, jitter=_jitter(), changes=changes, log=log)
+        changes = merged(gathered, changes)
+        finish = Finish(token=token, ending=ending, ended_at=self._clock(), jitter=_jitter(), changes=changes, log=log)
         self._committer.submit(finish, lambda outcome: self._on_finished(finish, lane, outcome))
 
     def _on_finished(self, finish: Finish, lane: Lane, outcome: Outcome | QueueError) -> None:
